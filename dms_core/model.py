@@ -1,0 +1,156 @@
+"""The nouns of the Data Movement Service, one word per thing.
+
+Sizes and offsets are bytes, times are nanoseconds since the epoch where they
+come from a file (``*_ns``) and seconds elsewhere (``*_s``). A path is absolute
+within its tree, ``/``-separated, without ``.`` or ``..``; ``/`` is the root.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$")]
+"""A volume's or storage's name: lower case letters, digits, dots, hyphens, underscores."""
+
+
+class Noun(BaseModel):
+    """An immutable record that refuses unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Kind(StrEnum):
+    """What an entry is."""
+
+    FILE = "file"
+    FOLDER = "folder"
+    LINK = "link"
+
+
+class CacheState(StrEnum):
+    """Where the bytes of a file are, in the same words everywhere."""
+
+    REMOTE = "remote"
+    PARTIAL = "partial"
+    CACHED = "cached"
+    PINNED = "pinned"
+    DIRTY = "dirty"
+    SENDING = "sending"
+    STUCK = "stuck"
+
+
+class Action(StrEnum):
+    """What a rule grants."""
+
+    LIST = "list"  # see the entry and its attributes; list a folder
+    READ = "read"
+    WRITE = "write"  # create, change, rename, remove
+
+
+class Policy(StrEnum):
+    """What a volume promises: see the DESIGN's "Volumes"."""
+
+    ARCHIVE = "archive"  # read-only, immutable once written, shared
+    HOME = "home"  # private, read-write: /home/USER
+    RB = "rb"  # experiments: /rb/INSTRUMENT/RBNumber/RBxxxxxxx
+
+
+class Entry(Noun):
+    """One file, folder or link, as its storage knows it at one moment.
+
+    ``id`` outlives renames where the storage can tell; ``version`` changes
+    whenever the bytes may have changed, so (id, version) names the bytes.
+    """
+
+    path: str
+    kind: Kind
+    id: str
+    version: str
+    size: int = Field(ge=0)
+    mtime_ns: int
+    mode: int = Field(description="permission bits only, 0o777 at most")
+    writable: bool = Field(default=False, description="this caller may change it")
+    immutable: bool = Field(default=False, description="these bytes never change")
+    target: str | None = Field(default=None, description="where a link points")
+
+
+class Page(Noun):
+    """A part of a folder's listing, with everything ``stat`` needs."""
+
+    entries: tuple[Entry, ...]
+    cursor: str | None = Field(default=None, description="pass it to get the next; None at the end")
+
+
+class Space(Noun):
+    """Room of a storage, for ``df``. None where it cannot tell."""
+
+    total: int | None = None
+    free: int | None = None
+
+
+class Volume(Noun):
+    """A top folder with one policy."""
+
+    name: Name
+    policy: Policy
+    storage: Name
+    title: str = ""
+
+
+class Status(Noun):
+    """Where a file's or folder's bytes are, for people and programs alike."""
+
+    path: str
+    kind: Kind
+    size: int
+    state: CacheState
+    percent: int = Field(ge=0, le=100)
+    cached_bytes: int
+    writable: bool
+    reason: str = Field(default="", description="why it is stuck")
+    remedy: str = Field(default="", description="what to do about it")
+
+
+class Listed(Noun):
+    """One row of a folder as the panel shows it: the entry and where its bytes are."""
+
+    entry: Entry
+    status: Status
+
+
+class Listing(Noun):
+    """A part of a folder with its states."""
+
+    path: str
+    rows: tuple[Listed, ...]
+    cursor: str | None = None
+
+
+class Transfer(Noun):
+    """Bytes on their way into the cache."""
+
+    id: str
+    path: str
+    state: Literal["queued", "running", "done", "failed", "cancelled"]
+    done_bytes: int
+    total_bytes: int
+    started_s: float
+    reason: str = ""
+
+
+class MountInfo(Noun):
+    """A mount, its cache and how its service is."""
+
+    mountpoint: str
+    user: str
+    volumes: tuple[Volume, ...]
+    block_bytes: int
+    cache_bytes: int
+    cache_limit_bytes: int
+    fetched_bytes: int = Field(description="bytes fetched since the mount started")
+    service: str
+    reachable: bool
+    reason: str = ""

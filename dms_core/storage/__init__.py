@@ -1,0 +1,1 @@
+"""Storages: where bytes are. One file each, found by entry point ``dms_core.storage``."""

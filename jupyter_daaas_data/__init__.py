@@ -1,0 +1,1 @@
+"""jupyter_daaas_data"""

@@ -1,0 +1,126 @@
+"""The words between a machine's agent and the VMM, over one WebSocket.
+
+The agent dials ``<service>/vmm/api/v1/agent`` with ``Authorization: Bearer``
+and either its one-time enrolment token (first time) or the reconnect token
+that ``Welcome`` gave it. Every frame is one JSON object with a ``type``.
+Liveness is WebSocket ping/pong, nothing of ours.
+
+``Bind.signed`` is a JWT (EdDSA) of the service's key, whose public half is in
+the user data, with claims ``machine``, ``lease``, ``exp`` and ``session`` (a
+:class:`vmm_core.model.Session`): a machine obeys nobody else.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from ..model import Noun
+
+
+class UserData(Noun):
+    """What a machine is given at creation, as JSON. Readable by its root only."""
+
+    service: str = Field(description="URL of the VMM, as dialled from the machine")
+    machine: str
+    enrolment_token: str = Field(description="works once")
+    public_key: str = Field(description="PEM of the key that signs binds")
+    preload: tuple[str, ...] = ()
+
+
+class Hello(Noun):
+    """The agent's first frame."""
+
+    type: Literal["hello"] = "hello"
+    machine: str
+    version: str
+    root: str = "/"
+    isolation: str = ""
+
+
+class Ready(Noun):
+    """Modules are imported: the machine can be bound within a fraction of a second."""
+
+    type: Literal["ready"] = "ready"
+    preload_s: float
+
+
+class Progress(Noun):
+    """A step of a bind, for the user's progress page."""
+
+    type: Literal["progress"] = "progress"
+    lease: str
+    percent: int
+    message: str
+
+
+class Bound(Noun):
+    """The user's protocol answers on ``port``."""
+
+    type: Literal["bound"] = "bound"
+    lease: str
+    port: int
+    seconds: dict[str, float] = Field(default_factory=dict, description="time of each stage")
+
+
+class BindError(Noun):
+    """The bind failed and was undone; the machine is of no use any more."""
+
+    type: Literal["bind-error"] = "bind-error"
+    lease: str
+    reason: str
+
+
+class Ended(Noun):
+    """The session's program ended by itself."""
+
+    type: Literal["ended"] = "ended"
+    lease: str
+    exit_status: int
+
+
+class Unbound(Noun):
+    """All that belonged to the user is reaped: processes, mounts, files."""
+
+    type: Literal["unbound"] = "unbound"
+    lease: str
+
+
+class Activity(Noun):
+    """How busy the machine is. Not browser traffic: what the machine itself sees."""
+
+    type: Literal["activity"] = "activity"
+    cpu_percent: float
+    processes: int
+
+
+class Welcome(Noun):
+    """The service knows the machine."""
+
+    type: Literal["welcome"] = "welcome"
+    reconnect_token: str
+
+
+class Bind(Noun):
+    """Make the machine a user's."""
+
+    type: Literal["bind"] = "bind"
+    signed: str
+
+
+class Unbind(Noun):
+    """End the session and reap everything of it."""
+
+    type: Literal["unbind"] = "unbind"
+    lease: str
+
+
+FromAgent = Annotated[
+    Hello | Ready | Progress | Bound | BindError | Ended | Unbound | Activity,
+    Field(discriminator="type"),
+]
+ToAgent = Annotated[Welcome | Bind | Unbind, Field(discriminator="type")]
+
+from_agent: TypeAdapter[FromAgent] = TypeAdapter(FromAgent)
+to_agent: TypeAdapter[ToAgent] = TypeAdapter(ToAgent)

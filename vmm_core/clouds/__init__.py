@@ -1,0 +1,1 @@
+"""The cloud abstraction layer: one small interface, one file per provider."""
