@@ -1,0 +1,51 @@
+# `make demo` sets everything up and runs it; `make test` sets everything up
+# and passes the tests. Everything they make stays in this checkout.
+
+PYTHON_BIN := .venv/bin
+PYTEST := $(PYTHON_BIN)/python -m pytest
+# Options of the demo: make demo DEMO="--port 8080 --state ~/daaas"
+DEMO ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-browser lint format docs clean bench-spawn
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+demo: ## set up and run the whole system on 127.0.0.1 (Ctrl-C stops it)
+	@tools/setup demo
+	@exec $(PYTHON_BIN)/python -m examples.demo $(DEMO)
+
+test: ## set up and run all tests
+	@tools/setup test
+	$(PYTEST) tests --ignore=tests/jupyter_daaas_data
+	$(PYTEST) -c tests/jupyter_daaas_data/pytest.ini tests/jupyter_daaas_data
+
+test-browser: ## only the tests that drive a browser
+	@tools/setup test
+	$(PYTEST) tests -m browser --ignore=tests/jupyter_daaas_data
+	$(PYTEST) -c tests/jupyter_daaas_data/pytest.ini tests/jupyter_daaas_data -m browser
+
+lint: ## ruff, mypy, eslint
+	@tools/setup dev
+	$(PYTHON_BIN)/ruff check
+	$(PYTHON_BIN)/ruff format --check
+	$(PYTHON_BIN)/mypy
+	cd jupyter_daaas_data/browser && ../../.make/node/bin/jlpm lint:check
+
+format: ## let ruff and prettier format everything
+	@tools/setup dev
+	$(PYTHON_BIN)/ruff check --fix
+	$(PYTHON_BIN)/ruff format
+	cd jupyter_daaas_data/browser && ../../.make/node/bin/jlpm lint
+
+bench-spawn: ## click to JupyterLab, ten times, into benchmarks/results/spawn.json
+	@tools/setup test
+	$(PYTHON_BIN)/python -m benchmarks.spawn
+
+docs: ## the API's reference pages, from the code
+	@tools/setup demo
+	$(PYTHON_BIN)/python -m docs.build
+
+clean: ## remove everything that setup made
+	rm -rf .venv .make jupyter_daaas_data/labextension jupyter_daaas_data/browser/{lib,node_modules}
