@@ -61,6 +61,7 @@ class Stack:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.state = settings.state
+        self._owns_state = False
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         port, hub, proxy_api, vmm, dms = free_ports(5)
         self.port = settings.port or port
@@ -81,12 +82,14 @@ class Stack:
         Raises:
             StackError: a part did not start; everything is stopped again.
         """
-        check_port(self.port)
         if self.state.exists() and any(self.state.iterdir()):
             raise StackError(
                 f"{self.state} is not empty; name a new folder, it is removed at the end"
             )
+        self._owns_state = True
         try:
+            check_port(self.port)
+            check_fuse()
             tell("Laying out the experiment data")
             lay_out(self.settings.data, events_gb=self.settings.events_gb)
             self._write_configuration()
@@ -107,7 +110,8 @@ class Stack:
         """Stop everything, hub first, and remove the state folder."""
         for name in ("hub", "vmm", "dms"):
             self.stop_part(name)
-        remove_folder(self.state)
+        if self._owns_state:
+            remove_folder(self.state)
 
     def poll(self) -> str | None:
         """The name of a part that ended by itself, if any."""
@@ -322,6 +326,15 @@ def check_port(port: int) -> None:
                 f"port {port} of 127.0.0.1 is in use ({error.strerror}); "
                 'choose another: make demo DEMO="--port 8080"'
             ) from error
+
+
+def check_fuse(device: str = "/dev/fuse") -> None:
+    """Raise ``StackError`` if this process cannot mount."""
+    if not os.access(device, os.R_OK | os.W_OK):
+        raise StackError(
+            f"{device} is missing or not yours to open, so no data can be mounted; load it with "
+            f"`modprobe fuse`, or start the container with --device {device} --cap-add SYS_ADMIN"
+        )
 
 
 def until(timeout_s: float, every_s: float = 0.1) -> Iterator[None]:

@@ -1,0 +1,1 @@
+"""Parts that several test packages start: a hub, the services."""
