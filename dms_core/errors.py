@@ -34,6 +34,13 @@ class NotAllowed(DmsError):
     slug = "not-allowed"
 
 
+class NotPermitted(NotAllowed):
+    """This is refused to everybody: links, another owner, special files."""
+
+    errno = errno.EPERM
+    slug = "not-permitted"
+
+
 class NotAuthenticated(NotAllowed):
     """No token, an expired one, or one that was not signed here."""
 

@@ -154,3 +154,12 @@ class MountInfo(Noun):
     service: str
     reachable: bool
     reason: str = ""
+
+
+class Token(Noun):
+    """A user's way in, for a while: a JWT that the service signed."""
+
+    token: str = Field(repr=False)
+    user: str
+    expires_s: float = Field(description="when it ends, seconds since the epoch")
+    renew_until_s: float = Field(description="until when it can be renewed, as above")

@@ -1,0 +1,1 @@
+"""Who is calling, what they belong to, and what they may therefore do."""

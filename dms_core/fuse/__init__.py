@@ -1,0 +1,1 @@
+"""The mount: file system semantics, the driver beneath them, the control socket."""

@@ -1,0 +1,1 @@
+"""The REST service ``/dms/api/v1``: handlers, one subject a file."""

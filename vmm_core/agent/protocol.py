@@ -46,6 +46,13 @@ class Ready(Noun):
     preload_s: float
 
 
+class Failed(Noun):
+    """The machine can never be ready: a module of its environment cannot be imported."""
+
+    type: Literal["failed"] = "failed"
+    reason: str
+
+
 class Progress(Noun):
     """A step of a bind, for the user's progress page."""
 
@@ -117,10 +124,21 @@ class Unbind(Noun):
 
 
 FromAgent = Annotated[
-    Hello | Ready | Progress | Bound | BindError | Ended | Unbound | Activity,
+    Hello | Ready | Failed | Progress | Bound | BindError | Ended | Unbound | Activity,
     Field(discriminator="type"),
 ]
 ToAgent = Annotated[Welcome | Bind | Unbind, Field(discriminator="type")]
+
+CLOSE_RESTART = 1012
+"""Close code: the service restarts; dial again (RFC 6455's registry)."""
+CLOSE_ERROR = 1011
+"""Close code: something broke in the service; dial again."""
+CLOSE_BAD_FRAME = 4400
+"""Close code: no ``Hello`` in time, or a frame that is none."""
+CLOSE_NOT_AUTHENTICATED = 4401
+"""Close code: unknown machine, or wrong or spent token; dialling again cannot help."""
+CLOSE_REPLACED = 4409
+"""Close code: the same machine has connected again."""
 
 from_agent: TypeAdapter[FromAgent] = TypeAdapter(FromAgent)
 to_agent: TypeAdapter[ToAgent] = TypeAdapter(ToAgent)

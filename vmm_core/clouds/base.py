@@ -134,6 +134,10 @@ class Cloud(ABC):
     abilities: ClassVar[Abilities] = Abilities()
 
     @abstractmethod
+    def __init__(self, name: str, options: BaseModel) -> None:
+        """Take the account's name in the catalogue and an instance of ``Options``. Open nothing."""
+
+    @abstractmethod
     async def create(self, spec: MachineSpec) -> CloudMachine:
         """Make ``spec.name`` or return it if it is there. May return while it is building."""
 

@@ -1,0 +1,1 @@
+"""Keeps machines ready: how many (sizing, plan: pure), and making it so (manager)."""

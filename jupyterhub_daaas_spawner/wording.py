@@ -1,0 +1,65 @@
+"""The words in which sizes, places and waiting times are told to people.
+
+Pure; the form, the refusals and the progress page all use these, and the form's
+script says the same things in the same words when it updates them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from vmm_core.model import Offer, Size
+
+_PROGRAMS = {"jupyterhub-singleuser": "the notebook server", "dms-mount": "the data mount"}
+
+
+def number(value: float) -> str:
+    """``4`` for 4.0, ``0.5`` for 0.5."""
+    return f"{value:g}"
+
+
+def hardware(size: Size) -> str:
+    """``4 CPUs, 16 GB, 1 GPU``; a GPU's model where it is known."""
+    parts = [f"{number(size.cpus)} CPU{'' if size.cpus == 1 else 's'}", f"{number(size.ram_gb)} GB"]
+    if size.gpus:
+        model = f" ({size.gpu_model})" if size.gpu_model else ""
+        parts.append(f"{size.gpus} GPU{'' if size.gpus == 1 else 's'}{model}")
+    return ", ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """``about 20 s``, ``about 3 min``: rounded up, to what an estimate is worth."""
+    if seconds <= 55:
+        return f"about {max(5, -int(-seconds // 5) * 5)} s"
+    return f"about {-int(-seconds // 60)} min"
+
+
+def availability(offers: Iterable[Offer]) -> str:
+    """What is free of all these together: ``3 ready now``, ``next in about 20 s``, or why not."""
+    offers = list(offers)
+    able = [offer for offer in offers if offer.available]
+    if not able:
+        reasons = {offer.reason for offer in offers if offer.reason}
+        return f"not available: {'; '.join(sorted(reasons))}" if reasons else "not available"
+    if free := sum(offer.free for offer in able):
+        return f"{free} ready now"
+    estimates = [offer.next_in_s for offer in able if offer.next_in_s is not None]
+    if estimates:
+        return f"next in {duration(min(estimates))}"
+    if booting := sum(offer.booting for offer in able):
+        return f"{booting} starting up"
+    return "none free; you would wait in the queue"
+
+
+def event_words(message: str) -> str:
+    """A lease's event as told to its user: what programs do, without their names."""
+    for name, words in _PROGRAMS.items():
+        message = message.replace(name, words)
+    return message[:1].upper() + message[1:]
+
+
+def listing(names: Iterable[str], most: int = 12) -> str:
+    """``a, b, c``, cut after ``most`` with how many more there are."""
+    names = list(names)
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,59 @@
+"""The remote storage against a real service: the conformance suites, then broken peers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from dms_core.storage.conformance import (
+    ReadableConformance,
+    ReadOnlyConformance,
+    WritableConformance,
+    lay_out,
+)
+from dms_core.storage.remote import RemoteStorage
+
+from .conftest import Service
+
+
+class TestHome(ReadableConformance, WritableConformance):
+    root = "/home/alice"
+
+    @pytest.fixture
+    async def storage(self, service: Service) -> AsyncIterator[RemoteStorage]:
+        lay_out(service.folder / "home" / "alice")
+        storage = service.storage("alice")
+        yield storage
+        await storage.close()
+
+
+class TestExperiment(ReadableConformance, WritableConformance):
+    root = "/rb/SANS2D/RBNumber/RB1310123"
+
+    @pytest.fixture
+    async def storage(self, service: Service) -> AsyncIterator[RemoteStorage]:
+        lay_out(service.folder / "rb/SANS2D/RBNumber/RB1310123")
+        storage = service.storage("alice")
+        yield storage
+        await storage.close()
+
+
+class TestArchive(ReadableConformance, ReadOnlyConformance):
+    root = "/archive"
+
+    @pytest.fixture
+    async def storage(self, service: Service) -> AsyncIterator[RemoteStorage]:
+        lay_out(service.folder / "archive")
+        storage = service.storage("alice")
+        yield storage
+        await storage.close()
+
+
+class TestBelowAPath(ReadableConformance, WritableConformance):
+    @pytest.fixture
+    async def storage(self, service: Service) -> AsyncIterator[RemoteStorage]:
+        lay_out(service.folder / "home" / "alice")
+        storage = service.storage("alice", "/home/alice")
+        yield storage
+        await storage.close()

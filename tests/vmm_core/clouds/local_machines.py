@@ -1,0 +1,191 @@
+"""What the tests of local machines share: which ways work here, and what must be gone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from vmm_core.clouds.base import CloudMachine, MachineSpec
+from vmm_core.clouds.local.cloud import LocalCloud
+from vmm_core.clouds.local.isolation import Prober
+from vmm_core.clouds.local.options import Options
+from vmm_core.model import Size
+
+CHECKOUT = Path(__file__).parents[3]
+INSIDE = Path(__file__).parent / "inside.py"
+SMALL = Size(name="small", cpus=0.5, ram_gb=0.5)
+WAIT_S = 30
+
+
+def ways() -> list[str]:
+    """Every way that can be tried as who we are."""
+    if os.geteuid() == 0:
+        return ["namespaces"]
+    with tempfile.TemporaryDirectory() as folder:
+        found = asyncio.run(Prober(Path(folder)).find("user namespaces"))
+    return ["user namespaces", "process"] if found.way else ["process"]
+
+
+def free_port() -> int:
+    """A port whose successor is free, too."""
+    while True:
+        with socket.socket() as one, socket.socket() as two:
+            one.bind(("127.0.0.1", 0))
+            port: int = one.getsockname()[1]
+            try:
+                two.bind(("127.0.0.1", port + 1))
+            except OSError:
+                continue
+            return port
+
+
+def options(folder: Path, way: str, port: int, **more: object) -> Options:
+    values: dict[str, object] = {
+        "folder": folder,
+        "isolation": way,
+        "sizes": {"small": {"cpus": 0.5, "ram_gb": 0.5}},
+        "command": (sys.executable, str(INSIDE), str(port)),
+        "stop_timeout_s": 5,
+        **more,
+    }
+    return Options.model_validate(values)
+
+
+def spec(name: str, port: int, *, owner: str = "tests", user_data: str = "{}") -> MachineSpec:
+    return MachineSpec(
+        name=name,
+        owner=owner,
+        image="default",
+        size=SMALL,
+        user_data=user_data,
+        ports=(port, port + 1),
+    )
+
+
+async def until(condition: Callable[[], bool], what: str, timeout_s: float = WAIT_S) -> None:
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, f"not within {timeout_s} s: {what}"
+        await asyncio.sleep(0.02)
+
+
+async def call(machine: CloudMachine, port: int, request: bytes) -> bytes:
+    """The body of the answer to a whole HTTP/1.0 request, asked until somebody answers."""
+    end = time.monotonic() + WAIT_S
+    while True:
+        try:
+            reader, writer = await asyncio.open_connection(machine.address, machine.ports[port])
+            try:
+                writer.write(request)
+                answer = await reader.read(-1)
+            finally:
+                writer.close()
+            head, separator, body = answer.partition(b"\r\n\r\n")
+            if separator:
+                assert b" 200 " in head
+                return body
+        except ConnectionError:
+            pass
+        assert time.monotonic() < end, "nothing answers in the machine"
+        await asyncio.sleep(0.02)
+
+
+async def shell(machine: CloudMachine, port: int, command: str) -> str:
+    """The output of a command inside the machine."""
+    body = command.encode()
+    head = f"POST / HTTP/1.0\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    return (await call(machine, port, head + body)).decode().strip()
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Every living process whose command line or root speaks of a machine's folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (path / "cmdline").read_bytes()
+            links = [os.readlink(path / name) for name in ("root", "cwd")]
+        except OSError:
+            continue
+        if str(folder).encode() in line or any(str(folder) in link for link in links):
+            if path.name != str(os.getpid()):
+                found.append(f"{path.name}: {line.decode(errors='replace')}")
+    return found
+
+
+def namespaces_of(pid: int) -> set[str]:
+    return {os.readlink(f"/proc/{pid}/ns/{kind}") for kind in ("net", "mnt", "pid")}
+
+
+def users_of(namespaces: set[str]) -> list[str]:
+    """Processes that are in one of these namespaces."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if namespaces_of(int(path.name)) & namespaces:
+                found.append(path.name)
+        except OSError:
+            continue
+    return found
+
+
+def cgroups_of(name: str) -> list[Path]:
+    return [p for p in Path("/sys/fs/cgroup").rglob(f"vmm-{name}-*") if p.is_dir()]
+
+
+def mounts_of(folder: Path) -> list[str]:
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return [line for line in lines if str(folder) in line]
+
+
+def assert_gone(folder: Path, name: str) -> None:
+    """Nothing of a machine is left: process, mount, cgroup, folder."""
+    assert not processes_of(folder / name)
+    assert not mounts_of(folder)
+    assert not cgroups_of(name)
+    assert list(folder.iterdir()) == []
+
+
+def as_nobody(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run Python with these arguments as a normal user who can reach this Python and checkout.
+
+    Where they are inside of a closed folder (root's home, say), a mount namespace shows
+    the user just them.
+    """
+    wanted = sorted({sys.base_prefix, sys.prefix, str(CHECKOUT)})
+    closed = {str(top) for path in wanted if (top := _closed_parent(Path(path))) is not None}
+    lines = ["set -e", "scratch=$(mktemp -d)", 'mount -t tmpfs none "$scratch"']
+    inside = [p for p in wanted if any(Path(p).is_relative_to(top) for top in closed)]
+    for number, path in enumerate(inside):
+        lines += [f'mkdir "$scratch/{number}"', f'mount --bind "{path}" "$scratch/{number}"']
+    lines += [f'mount -t tmpfs -o mode=755 none "{top}"' for top in sorted(closed)]
+    for number, path in enumerate(inside):
+        lines += [f'mkdir -p "{path}"', f'mount --move "$scratch/{number}" "{path}"']
+    lines += ['umount "$scratch"', 'rmdir "$scratch"']
+    lines += ['exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"']
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": "/nonexistent",
+        "LANG": "C.UTF-8",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    return subprocess.run(
+        ["unshare", "-m", "sh", "-c", "\n".join(lines), "sh", sys.executable, *arguments],
+        cwd=CHECKOUT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+
+
+def _closed_parent(path: Path) -> Path | None:
+    return next((p for p in reversed((path, *path.parents)) if not p.stat().st_mode & 0o001), None)

@@ -1,0 +1,441 @@
+"""Local machines: the contract of a cloud, what is kept apart, and what every end leaves: nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from vmm_core.clouds.base import Cloud, CloudMachine, CloudState, NoCapacity, Refused
+from vmm_core.clouds.conformance import CloudConformance, Dial
+from vmm_core.clouds.local.cloud import LocalCloud
+from vmm_core.clouds.local.folder import Folder, Record
+from vmm_core.clouds.local.isolation import Prober
+
+from .local_machines import (
+    CHECKOUT,
+    SMALL,
+    as_nobody,
+    assert_gone,
+    call,
+    cgroups_of,
+    free_port,
+    namespaces_of,
+    options,
+    processes_of,
+    shell,
+    spec,
+    until,
+    users_of,
+    ways,
+)
+
+WAYS = ways()
+APART = [way for way in WAYS if way != "process"]
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A short path: overlays have a limit of a page for their options."""
+    with tempfile.TemporaryDirectory(prefix="vmm-local-") as path:
+        yield Path(path) / "machines"
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest_asyncio.fixture
+async def cloud(folder: Path, way: str, port: int) -> AsyncIterator[LocalCloud]:
+    made = LocalCloud("here", options(folder, way, port))
+    yield made
+    for machine in await made.list_owned("tests"):
+        await made.delete(machine.id)
+    await made.close()
+
+
+apart = pytest.mark.parametrize("way", APART, indirect=True)
+needs_apart = pytest.mark.skipif(not APART, reason="this host makes no namespaces for this user")
+
+
+class TestConformance(CloudConformance):
+    """The contract of every cloud."""
+
+    @pytest_asyncio.fixture
+    async def cloud(self, folder: Path, way: str, port: int) -> AsyncIterator[Cloud]:
+        made = LocalCloud("here", options(folder, way, port))
+        yield made
+        await made.close()
+
+    @pytest.fixture
+    def ports(self, way: str, port: int) -> tuple[int, ...]:
+        return () if way == "process" else (port,)  # there one port is one machine's
+
+    @pytest.fixture
+    def reopen(self, folder: Path, way: str, port: int) -> Callable[[], Cloud]:
+        return lambda: LocalCloud("here", options(folder, way, port))
+
+    @pytest.fixture
+    def dial(self) -> Dial:
+        async def dial(machine: CloudMachine, port: int) -> bool:
+            return await call(machine, port, b"GET /5 HTTP/1.0\r\n\r\n") != b""
+
+        return dial
+
+    @pytest.fixture
+    def deadline_s(self) -> float:
+        return 30
+
+
+async def test_a_machine_comes_and_goes_and_leaves_nothing(
+    cloud: LocalCloud, folder: Path, port: int, way: str
+) -> None:
+    machine = await cloud.create(spec("m1", port))
+    assert machine.state is CloudState.RUNNING
+    assert machine.isolation.startswith("not isolated" if way == "process" else way)
+    supervisor = Folder(folder / "m1").supervisor()
+    assert supervisor is not None
+    status = Folder(folder / "m1").status()
+    assert status is not None
+    first = status.processes[-1][0]
+    namespaces = namespaces_of(first) - namespaces_of(os.getpid())
+    assert await shell(machine, port, "echo here") == "here"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    await cloud.delete("m1")
+    assert_gone(folder, "m1")
+    assert not users_of(namespaces)
+    assert bool(namespaces) == (way != "process")
+
+
+async def test_kill_9_of_the_supervisor_ends_everything(
+    cloud: LocalCloud, folder: Path, port: int
+) -> None:
+    machine = await cloud.create(spec("m1", port))
+    await shell(machine, port, "setsid sleep 1000 > /dev/null 2>&1 &")
+    status = Folder(folder / "m1").status()
+    assert status is not None
+    namespaces = namespaces_of(status.processes[-1][0]) - namespaces_of(os.getpid())
+    supervisor = Folder(folder / "m1").supervisor()
+    assert supervisor is not None
+    os.kill(supervisor, signal.SIGKILL)
+    await until(lambda: not processes_of(folder / "m1"), "the machine's processes die")
+    await until(lambda: not users_of(namespaces), "the namespaces are empty")
+    (left,) = await cloud.list_owned("tests")
+    assert left.state is CloudState.FAILED
+    assert "supervisor died" in left.reason
+    assert (await cloud.create(spec("m1", port))).state is CloudState.FAILED
+    await cloud.delete("m1")
+    assert_gone(folder, "m1")
+
+
+async def test_a_machine_whose_first_process_ends_is_failed(
+    cloud: LocalCloud, folder: Path, port: int
+) -> None:
+    await cloud.create(spec("m1", port))
+    status = Folder(folder / "m1").status()
+    assert status is not None
+    os.kill(status.processes[-1][0], signal.SIGKILL)
+    await until(lambda: Folder(folder / "m1").supervisor() is None, "the supervisor ends, too")
+    (left,) = await cloud.list_owned("tests")
+    assert left.state is CloudState.FAILED
+    await cloud.delete("m1")
+    assert_gone(folder, "m1")
+
+
+async def test_a_machine_that_will_not_end_is_killed(folder: Path, way: str, port: int) -> None:
+    stubborn = options(folder, way, port, stop_timeout_s=0.2)
+    stubborn = stubborn.model_copy(update={"command": (*stubborn.command, "stubborn")})
+    cloud = LocalCloud("here", stubborn)
+    machine = await cloud.create(spec("m1", port))
+    assert await shell(machine, port, "echo here") == "here"
+    await cloud.delete("m1")
+    assert_gone(folder, "m1")
+
+
+async def test_kill_9_of_the_vmm_anywhere_in_create(folder: Path, way: str, port: int) -> None:
+    """At whatever moment the VMM dies: a repeated create finishes it, delete leaves nothing."""
+    code = (
+        "import asyncio,sys,json;from pathlib import Path;"
+        "from tests.vmm_core.clouds.local_machines import *;"
+        "c=LocalCloud('here',options(Path(sys.argv[1]),sys.argv[2],int(sys.argv[3])));"
+        "sys.stdout.write('.');sys.stdout.flush();"
+        "asyncio.run(c.create(spec('m1',int(sys.argv[3]))))"
+    )
+    cloud = LocalCloud("here", options(folder, way, port))
+    for delay_s in (0, 0.1, 0.2, 0.25, 0.3, 0.35, 0.4):
+        vmm = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", code, str(folder), way, str(port)),
+            cwd=CHECKOUT,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert vmm.stdout is not None
+        await vmm.stdout.readexactly(1)
+        await asyncio.sleep(delay_s)
+        if vmm.returncode is None:
+            vmm.kill()
+        await vmm.wait()
+        machine = await cloud.create(spec("m1", port))
+        assert machine.state is CloudState.RUNNING
+        assert await shell(machine, port, "echo here") == "here"
+        await cloud.delete("m1")
+        for draft in folder.glob(".new-*"):
+            assert not processes_of(draft)
+        assert [path for path in folder.iterdir() if not path.name.startswith(".")] == []
+
+
+async def test_a_record_without_a_supervisor_is_listed_and_deleted(
+    cloud: LocalCloud, folder: Path, way: str, port: int
+) -> None:
+    await cloud.create(spec("m1", port))
+    record = Folder(folder / "m1").record()
+    assert record is not None
+    half = Record(**{**_fields(record), "name": "m2"})
+    Folder.create(folder, half)
+    assert {m.name: m.state for m in await cloud.list_owned("tests")} == {
+        "m1": CloudState.RUNNING,
+        "m2": CloudState.BUILDING,
+    }
+    await cloud.delete("m2")
+    await cloud.delete("m1")
+    assert_gone(folder, "m2")
+
+
+def _fields(record: Record) -> dict[str, object]:
+    return {name: getattr(record, name) for name in Record.__slots__}
+
+
+# -- what is kept apart
+
+
+@needs_apart
+@apart
+async def test_the_network_is_loopback_and_what_was_named(
+    folder: Path, way: str, port: int
+) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as named,
+        socket.create_server(("127.0.0.1", 0)) as other,
+        socket.create_server(("127.0.0.1", 0)) as service,
+    ):
+        known, unknown, vmm = (s.getsockname()[1] for s in (named, other, service))
+        cloud = LocalCloud("here", options(folder, way, port, reach=(known,)))
+        user_data = json.dumps({"service": f"http://127.0.0.1:{vmm}/"})
+        machine = await cloud.create(spec("m1", port, user_data=user_data))
+        try:
+            devices = await shell(machine, port, "tail -n +3 /proc/net/dev | cut -d: -f1")
+            assert devices.strip() == "lo"
+            for number, open_ in ((known, True), (vmm, True), (unknown, False)):
+                code = f"import socket;socket.create_connection(('127.0.0.1',{number}))"
+                said = await shell(machine, port, f'{sys.executable} -c "{code}" && echo yes')
+                assert said.endswith("yes" if open_ else "Connection refused"), number
+        finally:
+            await cloud.delete("m1")
+
+
+@needs_apart
+@apart
+async def test_a_large_download_and_upload_arrive_whole(cloud: LocalCloud, port: int) -> None:
+    machine = await cloud.create(spec("m1", port))
+    size = 64 << 20
+    body = await call(machine, port, f"GET /{size} HTTP/1.0\r\n\r\n".encode())
+    assert len(body) == size
+    assert body == (bytes(range(256)) * (size // 256))
+    head = f"POST /upload HTTP/1.0\r\nContent-Length: {size}\r\n\r\n".encode()
+    answer = (await call(machine, port, head + body)).decode()
+    assert answer == f"{size} {hashlib.sha256(body).hexdigest()}"
+
+
+@needs_apart
+@apart
+async def test_an_end_of_sending_is_passed_on_and_the_answer_comes_back(
+    cloud: LocalCloud, port: int
+) -> None:
+    machine = await cloud.create(spec("m1", port))
+    await shell(machine, port, "true")
+    reader, writer = await asyncio.open_connection(machine.address, machine.ports[port + 1])
+    writer.write(b"x" * 100_000)
+    writer.write_eof()
+    async with asyncio.timeout(20):
+        assert await reader.read() == b"100000"
+    writer.close()
+
+
+@needs_apart
+@apart
+async def test_a_closed_port_inside_refuses(cloud: LocalCloud, port: int) -> None:
+    closed = free_port()
+    asked = spec("m1", port)
+    machine = await cloud.create(
+        type(asked)(**{n: getattr(asked, n) for n in type(asked).__slots__} | {"ports": (closed,)})
+    )
+    reader, writer = await asyncio.open_connection(machine.address, machine.ports[closed])
+    writer.write(b"GET / HTTP/1.0\r\n\r\n")
+    with pytest.raises(ConnectionError):
+        async with asyncio.timeout(20):
+            if await reader.read() == b"":
+                raise ConnectionResetError
+    writer.close()
+
+
+@needs_apart
+@apart
+async def test_files_of_others_are_not_there_and_writes_stay_inside(
+    folder: Path, way: str, port: int, tmp_path: Path
+) -> None:
+    secret = CHECKOUT / "pyproject.toml"
+    cloud = LocalCloud("here", options(folder, way, port, hide=(secret,)))
+    machine = await cloud.create(spec("m-1", port))
+    try:
+        assert await shell(machine, port, "hostname; cat /etc/hostname") == "m-1\nm-1"
+        assert await shell(machine, port, f"cat {secret}; ls {folder} 2>&1 | grep -c m-1") == "0"
+        assert await shell(machine, port, "ls -A /home /mnt /media /var/cache | tr -d '\\n'") == (
+            "/home:/media:/mnt:/var/cache:"
+        )
+        mark = f"vmm-test-{os.getpid()}"
+        await shell(machine, port, f"touch /etc/{mark} /tmp/{mark} /{mark} /home/{mark}")
+        assert len((await shell(machine, port, f"ls /*/{mark} /{mark}")).splitlines()) == 4
+        for place in ("/etc", "/tmp", "/", "/home"):
+            assert not Path(place, mark).exists()
+        assert await shell(machine, port, "ls /dev | grep -cE '^(vd|sd|nvme|mem|kmsg|loop)'") == "0"
+        assert (
+            await shell(machine, port, "echo x > /dev/null && head -c 1 /dev/zero | wc -c") == "1"
+        )
+        assert await shell(machine, port, "stat -c %a /tmp /dev/shm") == "1777\n1777"
+        assert int(await shell(machine, port, "ls -d /proc/[0-9]* | wc -l")) < 20
+        assert "mknod" in await shell(machine, port, "mknod /tmp/disk b 254 0")
+    finally:
+        await cloud.delete("m-1")
+    assert_gone(folder, "m-1")
+
+
+@pytest.mark.root
+async def test_users_of_the_machine_can_run_its_python(folder: Path, port: int) -> None:
+    cloud = LocalCloud("here", options(folder, "namespaces", port))
+    machine = await cloud.create(spec("m1", port))
+    try:
+        code = "import os, vmm_core.model; print(os.getuid())"
+        command = f'setpriv --reuid=12345 --clear-groups {sys.executable} -c "{code}"'
+        assert await shell(machine, port, command) == "12345"
+    finally:
+        await cloud.delete("m1")
+
+
+async def test_limits_hold_where_they_are_said_to(
+    cloud: LocalCloud, folder: Path, port: int
+) -> None:
+    machine = await cloud.create(spec("m1", port))
+    groups = cgroups_of("m1")
+    if "no cgroup limits" in machine.isolation:
+        assert groups == []
+        return
+    values = {
+        path.name: path.read_text().strip()
+        for group in groups
+        for path in group.iterdir()
+        if path.name in ("memory.limit_in_bytes", "memory.max", "cpu.cfs_quota_us", "cpu.max")
+    }
+    if "memory" not in machine.isolation:
+        assert str(512 << 20) in values.values()
+    if "cpu" not in machine.isolation:
+        assert "50000" in " ".join(values.values())
+    status = Folder(folder / "m1").status()
+    assert status is not None
+    inside = {pid for group in groups for pid in (group / "cgroup.procs").read_text().split()}
+    assert str(status.processes[-1][0]) in inside
+
+
+# -- what is refused
+
+
+async def test_sizes_that_this_host_lacks_are_told_and_refused(
+    folder: Path, way: str, port: int
+) -> None:
+    sizes = {
+        "small": {"cpus": 0.5, "ram_gb": 0.5},
+        "huge": {"cpus": 4096, "ram_gb": 1},
+        "wide": {"cpus": 1, "ram_gb": 1 << 20},
+        "gpu": {"cpus": 1, "ram_gb": 1, "gpus": 99},
+    }
+    cloud = LocalCloud("here", options(folder, way, port, sizes=sizes))
+    facts = await cloud.sizes()
+    assert facts["small"].unavailable == ""
+    assert "4096 CPUs" in facts["huge"].unavailable
+    assert "GiB" in facts["wide"].unavailable
+    assert "99 GPUs" in facts["gpu"].unavailable
+    asked = spec("m1", port)
+    for name in ("huge", "wide", "gpu"):
+        size = SMALL.model_copy(update={"name": name})
+        values = {n: getattr(asked, n) for n in type(asked).__slots__} | {"size": size}
+        with pytest.raises(Refused, match=f"size {name} cannot be had here"):
+            await cloud.create(type(asked)(**values))
+    assert await cloud.list_owned("tests") == []
+
+
+async def test_no_more_machines_than_there_is_room_for(folder: Path, way: str, port: int) -> None:
+    cloud = LocalCloud("here", options(folder, way, port, machines=1))
+    await cloud.create(spec("m1", port))
+    try:
+        with pytest.raises(NoCapacity, match="room for 1 machines"):
+            await cloud.create(spec("m2", port))
+        assert [m.name for m in await cloud.list_owned("tests")] == ["m1"]
+    finally:
+        await cloud.delete("m1")
+
+
+@pytest.mark.parametrize("name", ["../up", ".hidden", "a b", ""])
+async def test_names_that_are_no_names_are_refused(cloud: LocalCloud, port: int, name: str) -> None:
+    with pytest.raises(Refused):
+        await cloud.create(spec(name, port))
+    await cloud.delete(name)
+
+
+async def test_a_port_cannot_be_both_sides(folder: Path, way: str, port: int) -> None:
+    cloud = LocalCloud("here", options(folder, way, port, reach=(port,)))
+    with pytest.raises(Refused, match=f"port {port} is both"):
+        await cloud.create(spec("m1", port))
+
+
+@pytest.mark.skipif("process" not in WAYS, reason="as root there are no machines without isolation")
+@pytest.mark.parametrize("way", ["process"], indirect=True)
+async def test_without_isolation_a_port_is_one_machines(
+    cloud: LocalCloud, folder: Path, port: int
+) -> None:
+    with tempfile.TemporaryDirectory() as other_folder:
+        await cloud.create(spec("m1", port))
+        other = LocalCloud("there", options(Path(other_folder), "process", port))
+        refused = await other.create(spec("m2", port))
+        assert refused.state is CloudState.FAILED
+        assert f"port {port} of this host is in use" in refused.reason
+        await other.delete("m2")
+
+
+@pytest.mark.root
+async def test_as_root_no_machine_is_without_isolation(folder: Path) -> None:
+    folder.mkdir()
+    finding = await Prober(folder).find("process")
+    assert finding.way is None
+    assert "root of this host" in finding.reason
+
+
+@pytest.mark.root
+def test_all_of_this_as_a_normal_user() -> None:
+    done = as_nobody(
+        ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "addopts=", "-x", __file__]
+    )
+    assert done.returncode == 0, done.stdout

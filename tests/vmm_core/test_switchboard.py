@@ -1,0 +1,372 @@
+"""The switchboard, with a real store behind it and real WebSockets in front."""
+
+import asyncio
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import aiohttp
+import pytest
+from tornado.httpserver import HTTPServer
+from tornado.testing import bind_unused_port
+from tornado.web import Application
+
+from vmm_core.agent.protocol import BindError, Unbind, Unbound
+from vmm_core.api.agents import AgentSocket
+from vmm_core.api.models import PREFIX
+from vmm_core.errors import BindFailed
+from vmm_core.model import Machine, MachineState, Program, Session, Size
+from vmm_core.signing import Signer
+from vmm_core.store import Store
+from vmm_core.switchboard import Switchboard
+from vmm_core.tokens import sha256_of
+
+from .agents import WAIT_S, HungUpError, WireAgent
+
+SESSION = Session(
+    user="alice", program=Program(argv=("jupyterhub-singleuser",)), port=8888, health_path="/api"
+)
+
+
+class Exchange:
+    """A switchboard at a port, and what it reported."""
+
+    def __init__(self, store, signer, *, grace_s):
+        self.store = store
+        self.signer = signer
+        self.reports: asyncio.Queue[tuple] = asyncio.Queue()
+        self.switchboard = Switchboard(
+            store,
+            signer,
+            on_ready=lambda machine: self.reports.put(("ready", machine)),
+            on_lost=lambda machine: self.reports.put(("lost", machine)),
+            on_ended=lambda machine, status: self.reports.put(("ended", machine, status)),
+            grace_s=grace_s,
+        )
+        application = Application(
+            [(f"{PREFIX}/agent", AgentSocket, {"switchboard": self.switchboard})],
+            websocket_max_message_size=64 * 1024,
+        )
+        socket, port = bind_unused_port()
+        self.server = HTTPServer(application)
+        self.server.add_socket(socket)
+        self.url = f"http://127.0.0.1:{port}"
+
+    async def close(self):
+        self.server.stop()
+        await self.switchboard.close()
+        await self.server.close_all_connections()
+
+    def agent(self, machine, token=None, **options):
+        return WireAgent(self.url, machine, token or f"enrol-{machine}", **options)
+
+    async def report(self):
+        return await asyncio.wait_for(self.reports.get(), WAIT_S)
+
+
+@pytest.fixture
+async def store(tmp_path):
+    store = Store(f"sqlite+aiosqlite:///{tmp_path}/vmm.sqlite")
+    await store.open()
+    for name in ("m1", "m2"):
+        now = datetime.now(UTC)
+        await store.add_machine(
+            Machine(
+                id=name,
+                pool="mantid@sim/small",
+                cloud="sim",
+                location="ral",
+                environment="mantid",
+                size=Size(name="small", cpus=1, ram_gb=1),
+                state=MachineState.REQUESTED,
+                fingerprint="f",
+                created_at=now,
+                changed_at=now,
+            ),
+            enrolment_sha256=sha256_of(f"enrol-{name}"),
+        )
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def open_exchange(store, tmp_path):
+    @asynccontextmanager
+    async def opened(grace_s=WAIT_S):
+        exchange = Exchange(store, Signer.load_or_create(tmp_path / "key.pem"), grace_s=grace_s)
+        try:
+            yield exchange
+        finally:
+            await exchange.close()
+
+    return opened
+
+
+@pytest.fixture
+async def exchange(open_exchange):
+    async with open_exchange() as exchange:
+        yield exchange
+
+
+async def until(condition):
+    async with asyncio.timeout(WAIT_S):
+        while not condition():  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0.01)
+
+
+async def refuse_progress(percent, message):
+    raise AssertionError("no progress was expected")
+
+
+async def test_an_agent_enrols_and_says_ready(exchange):
+    async with exchange.agent("m1") as agent:
+        await agent.greet(root="/srv/m1", isolation="namespaces")
+        await agent.ready()
+        assert await exchange.report() == ("ready", "m1")
+        assert exchange.switchboard.connected("m1")
+        machine = await exchange.store.machine("m1")
+        assert (machine.root, machine.isolation) == ("/srv/m1", "namespaces")
+
+
+async def test_no_token_is_refused_before_the_upgrade(exchange):
+    async with aiohttp.ClientSession() as http:
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await http.ws_connect(f"{exchange.url}{PREFIX}/agent")
+    assert refused.value.status == 401
+
+
+@pytest.mark.parametrize("token", ["wrong", "enrol-m2"])
+async def test_a_wrong_token_is_hung_up_on(exchange, token):
+    async with exchange.agent("m1", token) as agent:
+        with pytest.raises(HungUpError) as hung_up:
+            await agent.greet()
+    assert hung_up.value.code == 4401
+    assert not exchange.switchboard.connected("m1")
+
+
+async def test_the_enrolment_token_works_once(exchange):
+    async with exchange.agent("m1") as agent, exchange.agent("m1") as thief:
+        await agent.greet()
+        with pytest.raises(HungUpError) as hung_up:
+            await thief.greet()
+        assert hung_up.value.code == 4401
+        assert await exchange.switchboard.probe("m1", WAIT_S)
+
+
+async def test_of_two_agents_with_one_enrolment_token_one_gets_in(exchange):
+    async with exchange.agent("m1") as one, exchange.agent("m1") as other:
+        answers = await asyncio.gather(one.greet(), other.greet(), return_exceptions=True)
+    assert sorted(type(answer).__name__ for answer in answers) == ["HungUpError", "WireAgent"]
+
+
+async def test_the_reconnect_token_replaces_the_first_connection(exchange):
+    async with exchange.agent("m1") as first:
+        await first.greet()
+        async with exchange.agent("m1", first.reconnect_token) as second:
+            await second.greet()
+            with pytest.raises(HungUpError) as hung_up:
+                await first.receive()
+            assert hung_up.value.code == 4409
+            await second.ready()
+            assert await exchange.report() == ("ready", "m1")
+            assert await exchange.switchboard.probe("m1", WAIT_S)
+            assert second.reconnect_token == first.reconnect_token
+
+
+async def test_the_reconnect_token_of_another_machine_is_refused(exchange):
+    async with exchange.agent("m2") as other:
+        await other.greet()
+        async with exchange.agent("m1", other.reconnect_token) as thief:
+            with pytest.raises(HungUpError) as hung_up:
+                await thief.greet()
+    assert hung_up.value.code == 4401
+
+
+async def test_bind_goes_signed_and_returns_what_the_agent_says(exchange):
+    steps = []
+
+    async def progress(percent, message):
+        steps.append((percent, message))
+
+    async with exchange.agent("m1") as agent:
+        await agent.greet()
+        binding = asyncio.create_task(exchange.switchboard.bind("m1", "l1", SESSION, progress))
+        assert await agent.receive_bind(exchange.signer.public_pem) == ("l1", SESSION)
+        await agent.progress("l1", 40, "mounting /data")
+        await agent.progress("other", 50, "nobody's")
+        await agent.bound("l1", 8888)
+        bound = await asyncio.wait_for(binding, WAIT_S)
+    assert bound.port == 8888
+    assert steps == [(40, "mounting /data")]
+
+
+async def test_a_failed_bind_carries_the_agents_sentence(exchange):
+    async with exchange.agent("m1") as agent:
+        await agent.greet()
+        binding = asyncio.create_task(
+            exchange.switchboard.bind("m1", "l1", SESSION, refuse_progress)
+        )
+        await agent.receive_bind(exchange.signer.public_pem)
+        await agent.send(BindError(lease="l1", reason="the daemon dms-mount ended with status 3"))
+        with pytest.raises(BindFailed, match="dms-mount ended with status 3"):
+            await asyncio.wait_for(binding, WAIT_S)
+
+
+async def test_progress_that_cannot_be_recorded_does_not_cost_the_session(exchange):
+    async with exchange.agent("m1") as agent:
+        await agent.greet()
+        binding = asyncio.create_task(
+            exchange.switchboard.bind("m1", "l1", SESSION, refuse_progress)
+        )
+        await agent.receive_bind(exchange.signer.public_pem)
+        await agent.progress("l1", 40, "mounting /data")
+        await agent.bound("l1", 8888)
+        assert (await asyncio.wait_for(binding, WAIT_S)).port == 8888
+
+
+async def test_a_bind_outlives_a_short_absence_of_its_agent(exchange):
+    async with exchange.agent("m1") as first:
+        await first.greet()
+        binding = asyncio.create_task(
+            exchange.switchboard.bind("m1", "l1", SESSION, refuse_progress)
+        )
+        await first.receive_bind(exchange.signer.public_pem)
+        await first.cut()
+        async with exchange.agent("m1", first.reconnect_token) as second:
+            await second.greet()
+            await second.bound("l1", 8888)
+            assert (await asyncio.wait_for(binding, WAIT_S)).port == 8888
+
+
+async def test_a_bind_fails_when_its_agent_stays_away(open_exchange):
+    async with open_exchange(grace_s=0.1) as exchange, exchange.agent("m1") as agent:
+        await agent.greet()
+        binding = asyncio.create_task(
+            exchange.switchboard.bind("m1", "l1", SESSION, refuse_progress)
+        )
+        await agent.receive_bind(exchange.signer.public_pem)
+        await agent.cut()
+        with pytest.raises(BindFailed, match="m1 went away"):
+            await asyncio.wait_for(binding, WAIT_S)
+
+
+async def test_a_bind_that_never_answers_ends_at_its_deadline(exchange):
+    session = SESSION.model_copy(update={"timeout_s": -4.9})
+    async with exchange.agent("m1") as agent:
+        await agent.greet()
+        with pytest.raises(BindFailed, match="did not finish"):
+            await exchange.switchboard.bind("m1", "l1", session, refuse_progress)
+
+
+async def test_a_machine_without_an_agent_cannot_be_bound_or_unbound(exchange):
+    with pytest.raises(BindFailed, match="m1 went away"):
+        await exchange.switchboard.bind("m1", "l1", SESSION, refuse_progress)
+    assert not await exchange.switchboard.unbind("m1", "l1")
+    assert not await exchange.switchboard.probe("m1")
+
+
+async def test_unbind_returns_when_all_is_reaped(exchange):
+    async with exchange.agent("m1") as agent:
+        await agent.greet()
+        unbinding = asyncio.create_task(exchange.switchboard.unbind("m1", "l1", WAIT_S))
+        assert await agent.receive() == Unbind(lease="l1")
+        await agent.send(Unbound(lease="l1"))
+        assert await unbinding
+        assert not await exchange.switchboard.unbind("m1", "l1", 0.05)
+
+
+async def test_a_probe_of_a_machine_that_hangs_says_no(exchange):
+    async with exchange.agent("m1", answer_pings=False) as agent:
+        await agent.greet()
+        assert exchange.switchboard.connected("m1")
+        assert not await exchange.switchboard.probe("m1", 0.05)
+
+
+async def test_a_session_that_ended_is_reported_with_its_status(exchange):
+    async with exchange.agent("m1") as agent:
+        await agent.greet()
+        await agent.ended("l1", 137)
+        assert await exchange.report() == ("ended", "m1", 137)
+
+
+async def test_an_agent_that_comes_back_within_the_grace_was_never_lost(open_exchange):
+    async with open_exchange(grace_s=1) as exchange:
+        async with exchange.agent("m1") as agent:
+            await agent.greet()
+            await agent.cut()
+            await until(lambda: not exchange.switchboard.connected("m1"))
+        async with exchange.agent("m1", agent.reconnect_token) as agent:
+            await agent.greet()
+            # m2 leaves after m1 did: once it is reported, m1's time is over, too.
+            async with exchange.agent("m2") as other:
+                await other.greet()
+            assert await exchange.report() == ("lost", "m2")
+            assert exchange.reports.empty()
+
+
+async def test_a_service_that_stops_reports_nobody_lost(open_exchange):
+    async with open_exchange(grace_s=0) as exchange, exchange.agent("m1") as agent:
+        await agent.greet()
+        await exchange.switchboard.close()
+        with pytest.raises(HungUpError) as hung_up:
+            await agent.receive()
+        assert hung_up.value.code == 1012
+        await until(lambda: not exchange.switchboard.connected("m1"))
+        assert exchange.reports.empty()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", '{"type": "welcome", "reconnect_token": "x"}', "[1]", "x" * 70_000]
+)
+async def test_what_is_no_frame_ends_the_connection(exchange, text):
+    async with exchange.agent("m1") as agent:
+        await agent.greet()
+        await agent.send_text(text)
+        with pytest.raises(HungUpError) as hung_up:
+            await agent.receive()
+        assert hung_up.value.code in (4400, 1009, 1006)
+        await until(lambda: not exchange.switchboard.connected("m1"))
+
+
+async def test_the_first_frame_must_be_hello(exchange):
+    async with exchange.agent("m1") as agent:
+        await agent.ready()
+        with pytest.raises(HungUpError) as hung_up:
+            await agent.receive()
+    assert hung_up.value.code == 4400
+
+
+async def test_a_report_that_fails_makes_the_agent_dial_again(store, tmp_path, caplog):
+    exchange = Exchange(store, Signer.load_or_create(tmp_path / "key.pem"), grace_s=WAIT_S)
+
+    async def broken(machine_id):
+        raise RuntimeError("the database is locked")
+
+    exchange.switchboard._on_ready = broken
+    try:
+        async with exchange.agent("m1") as agent:
+            await agent.greet()
+            await agent.ready()
+            with pytest.raises(HungUpError) as hung_up:
+                await agent.receive()
+        assert hung_up.value.code == 1011
+        assert "m1" in caplog.text
+    finally:
+        await exchange.close()
+
+
+async def test_no_token_and_no_session_reaches_the_log(exchange, caplog):
+    caplog.set_level("DEBUG")
+    session = SESSION.model_copy(
+        update={"program": Program(argv=("x",), env={"JUPYTERHUB_API_TOKEN": "s3cret-of-alice"})}
+    )
+    async with exchange.agent("m1") as agent:
+        await agent.greet()
+        binding = asyncio.create_task(
+            exchange.switchboard.bind("m1", "l1", session, refuse_progress)
+        )
+        await agent.receive_bind(exchange.signer.public_pem)
+        await agent.bound("l1", 8888)
+        await binding
+    assert "s3cret-of-alice" not in caplog.text
+    assert agent.reconnect_token not in caplog.text
+    assert "enrol-m1" not in caplog.text

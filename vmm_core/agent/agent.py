@@ -1,0 +1,309 @@
+"""The agent: dials the VMM, says what happens on the machine, does what it is told.
+
+The connection and the machine's state are apart. A lost connection changes
+nothing here: the session goes on, and what must be said waits. After each
+Welcome the agent says what still holds (ready, or its session's end), so that
+a VMM that restarted knows it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections import deque
+from contextlib import suppress
+from pathlib import Path
+
+import aiohttp
+import jwt
+from pydantic import ValidationError
+
+from .. import __version__
+from ..model import Session
+from . import backoff
+from .activity import Meter
+from .identity import Identity
+from .programs import PreloadError, Programs, ServerGoneError
+from .protocol import (
+    Bind,
+    BindError,
+    Bound,
+    Ended,
+    Failed,
+    FromAgent,
+    Hello,
+    Progress,
+    Ready,
+    Unbind,
+    Unbound,
+    Welcome,
+    to_agent,
+)
+from .session import RunningSession, SessionError
+
+log = logging.getLogger(__name__)
+
+PRELOAD_S = 300.0
+"""Modules that are not imported by then are a failure."""
+
+ACTIVITY_S = 30.0
+PING_S = 20.0
+"""A VMM that does not answer a ping within half of this is dialled again."""
+
+CONNECT_S = 10.0
+
+
+class Agent:
+    """One machine's agent.
+
+    Args:
+        identity: who the machine is.
+        root: folder that stands for ``/``, ending in a slash.
+        isolation: what separates the machine, in words.
+        programs: the fork server.
+    """
+
+    def __init__(self, identity: Identity, root: str, isolation: str, programs: Programs) -> None:
+        self._identity = identity
+        self._root = root
+        self._isolation = isolation
+        self._programs = programs
+        self._meter = Meter(root)
+        self._outbox: deque[FromAgent] = deque()
+        self._filled = asyncio.Event()
+        self._connected = False
+        self._readiness: Ready | Failed | None = None
+        self._session: RunningSession | None = None
+        self._work: asyncio.Task[None] | None = None
+        self._unbinding: asyncio.Task[None] | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until ``stop``, then reap the session."""
+        tasks = [asyncio.create_task(work) for work in (self._prepare(), self._dial_for_ever())]
+        try:
+            stopping = asyncio.create_task(stop.wait())
+            done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            await self._end_session()
+            for task in (stopping, *tasks):
+                task.cancel()
+            await asyncio.gather(stopping, *tasks, return_exceptions=True)
+
+    # -- the machine
+
+    async def _prepare(self) -> None:
+        """Say ready once the modules are imported, then now and then how busy it is."""
+        try:
+            async with asyncio.timeout(PRELOAD_S):
+                self._readiness = Ready(preload_s=await self._programs.preloaded())
+        except PreloadError as error:
+            self._readiness = Failed(reason=str(error))
+        except ServerGoneError:
+            self._readiness = Failed(reason="importing the environment's modules ended the agent")
+        except TimeoutError:
+            self._readiness = Failed(
+                reason=f"the environment's modules were not imported within {PRELOAD_S:g} s"
+            )
+        log.info("%s", self._readiness)
+        if self._connected and self._identity.lease is None:
+            self._send(self._readiness)
+        while True:
+            await asyncio.sleep(ACTIVITY_S)
+            if self._connected:
+                self._send(self._meter.read())
+
+    def _on_bind(self, bind: Bind) -> None:
+        identity = self._identity
+        try:
+            claims = jwt.decode(
+                bind.signed,
+                identity.public_key,
+                algorithms=["EdDSA"],
+                options={"require": ["machine", "lease", "exp", "session"]},
+            )
+        except jwt.InvalidTokenError as error:
+            log.warning("a bind is refused: %s", error)
+            if lease := _claimed_lease(bind.signed):
+                self._send(BindError(lease=lease, reason=f"the bind is refused: {error}"))
+            return
+        lease = str(claims["lease"])
+        refusal = self._refusal(claims["machine"], lease)
+        try:
+            session = Session.model_validate(claims["session"])
+        except ValidationError as error:
+            fields = ", ".join(".".join(map(str, e["loc"])) for e in error.errors())
+            refusal = refusal or f"the session is wrong in {fields}"
+        if refusal:
+            self._send(BindError(lease=lease, reason=refusal))
+        elif identity.lease is None:
+            identity.bound(lease)
+            self._work = asyncio.create_task(self._bind(lease, session))
+
+    def _refusal(self, machine: object, lease: str) -> str:
+        if machine != self._identity.machine:
+            return "the bind is for another machine"
+        if self._identity.lease is not None and self._identity.lease != lease:
+            return "this machine was already somebody's"
+        if not isinstance(self._readiness, Ready):
+            return "this machine is not ready"
+        return ""
+
+    async def _bind(self, lease: str, wanted: Session) -> None:
+        path = str(Path(sys.executable).parent)
+        session = self._session = RunningSession(wanted, self._programs, self._root, path)
+
+        def tell(percent: int, message: str) -> None:
+            if self._connected:
+                self._send(Progress(lease=lease, percent=percent, message=message))
+
+        try:
+            ended = await session.start(tell)
+        except SessionError as error:
+            log.warning("lease %s: %s", lease, error)
+            await session.stop()
+            self._send(BindError(lease=lease, reason=str(error)))
+            return
+        seconds = {stage: round(value, 3) for stage, value in session.seconds.items()}
+        log.info("lease %s: bound, seconds %s", lease, seconds)
+        self._send(Bound(lease=lease, port=wanted.port, seconds=seconds))
+        status = await ended
+        log.info("lease %s: its program ended with status %d", lease, status)
+        self._send(Ended(lease=lease, exit_status=status))
+
+    async def _unbind(self, lease: str) -> None:
+        if self._identity.lease == lease:
+            await self._end_session()
+        self._send(Unbound(lease=lease))
+
+    async def _end_session(self) -> None:
+        if self._work:
+            self._work.cancel()
+            await asyncio.gather(self._work, return_exceptions=True)
+        if self._session:
+            await self._session.stop()
+            self._session = None
+
+    # -- the connection
+
+    def _send(self, frame: FromAgent) -> None:
+        """Say it now, or when there is a connection again."""
+        self._outbox.append(frame)
+        self._filled.set()
+
+    async def _dial_for_ever(self) -> None:
+        async with aiohttp.ClientSession() as http:
+            delays = backoff.delays()
+            while True:
+                before = self._identity.token
+                began = time.monotonic()
+                try:
+                    await self._converse(http)
+                    reason = "the VMM closed the connection"
+                except (aiohttp.ClientError, OSError, TimeoutError, ValidationError) as error:
+                    reason = str(error) or type(error).__name__
+                if self._identity.token != before or time.monotonic() - began > PING_S:
+                    delays = backoff.delays()
+                delay = next(delays)
+                log.info("%s; dialling again in %.1f s", reason, delay)
+                await asyncio.sleep(delay)
+
+    async def _converse(self, http: aiohttp.ClientSession) -> None:
+        """One connection, from dialling to its end."""
+        identity = self._identity
+        async with asyncio.timeout(CONNECT_S):
+            connection = await http.ws_connect(
+                f"{identity.service.rstrip('/')}/vmm/api/v1/agent",
+                headers={"Authorization": f"Bearer {identity.token}"},
+                heartbeat=PING_S,
+            )
+        async with connection:
+            hello = Hello(
+                machine=identity.machine,
+                version=__version__,
+                root=self._root,
+                isolation=self._isolation,
+            )
+            await connection.send_str(hello.model_dump_json())
+            sending: asyncio.Task[None] | None = None
+            try:
+                async for message in connection:
+                    if message.type is not aiohttp.WSMsgType.TEXT:
+                        continue
+                    frame = to_agent.validate_json(message.data)
+                    if isinstance(frame, Welcome) and sending is None:
+                        identity.enrolled(frame.reconnect_token)
+                        self._say_what_holds()
+                        sending = asyncio.create_task(self._empty_outbox(connection))
+                        self._connected = True
+                    elif isinstance(frame, Bind):
+                        self._on_bind(frame)
+                    elif isinstance(frame, Unbind):
+                        self._unbinding = asyncio.create_task(self._unbind(frame.lease))
+            finally:
+                self._connected = False
+                if sending:
+                    sending.cancel()
+                    await asyncio.gather(sending, return_exceptions=True)
+            if connection.close_code not in (None, 1000):
+                log.info("closed by the VMM with code %s", connection.close_code)
+
+    def _say_what_holds(self) -> None:
+        if self._identity.lease is None:
+            if self._readiness is not None:
+                self._send(self._readiness)
+        elif self._session is None and self._work is None:
+            # The agent crashed, and the session with it.
+            self._send(Ended(lease=self._identity.lease, exit_status=-int(signal.SIGKILL)))
+
+    async def _empty_outbox(self, connection: aiohttp.ClientWebSocketResponse) -> None:
+        while True:
+            while self._outbox:
+                await connection.send_str(self._outbox[0].model_dump_json())
+                self._outbox.popleft()
+            self._filled.clear()
+            await self._filled.wait()
+
+
+def _claimed_lease(signed: str) -> str:
+    """The lease that a refused bind names: trusted for nothing but to say which was refused."""
+    with suppress(jwt.InvalidTokenError):
+        return str(jwt.decode(signed, options={"verify_signature": False}).get("lease", ""))
+    return ""
+
+
+def run(identity: Identity, *, root: str, isolation: str, server: socket.socket) -> int:
+    """Run the agent until SIGTERM; returns the exit status."""
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+    )
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        programs = Programs(server)
+        await programs.open()
+        try:
+            await Agent(identity, root, isolation, programs).run(stop)
+        finally:
+            await programs.close()
+
+    with suppress(KeyboardInterrupt):
+        asyncio.run(main())
+    _await_server()
+    return 0
+
+
+def _await_server(deadline_s: float = 10) -> None:
+    """The fork server ends everything once we are gone from its socket; be there until then."""
+    end = time.monotonic() + deadline_s
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0] == 0 and time.monotonic() < end:
+            time.sleep(0.01)

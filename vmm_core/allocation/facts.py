@@ -1,0 +1,40 @@
+"""What allocation knows of a pool: the catalogue's part and the ledger's part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..model import Environment, Location, Pool, Size
+
+
+@dataclass(frozen=True, slots=True)
+class PoolFacts:
+    """A pool of the catalogue, with its names looked up and its size measured at its cloud."""
+
+    pool: Pool
+    environment: Environment
+    location: Location
+    size: Size
+    fingerprint: str
+    """Hash of what its machines are built from now."""
+    unavailable: str = ""
+    """Why the cloud cannot give this size, as a fact and not a shortage; empty if it can."""
+
+    @property
+    def name(self) -> str:
+        """The pool's name."""
+        return self.pool.name
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many machines of a pool could serve a request."""
+
+    free: int = 0
+    """Vacant now."""
+    booting: int = 0
+    """On their way to vacant."""
+
+
+NONE = Counts()
+"""A pool without machines."""

@@ -1,0 +1,67 @@
+"""Which pools could ever meet the needs, and what removed each of the others. Pure.
+
+A pool is removed for one reason, the first that applies in the order in which
+a user would want to hear it: wrong environment, wrong place, too small, the
+cloud cannot give the size, closed by the operator, kept for GPU requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ..model import Needs
+from .facts import NONE, Counts, PoolFacts
+
+
+def removed_by(
+    needs: Needs, facts: Sequence[PoolFacts], counts: Mapping[str, Counts]
+) -> dict[str, str]:
+    """For each pool, by name, why it cannot serve ``needs``; empty if it can.
+
+    GPU machines are kept for GPU requests: without ``needs.gpus`` a pool with
+    GPUs is removed as long as any pool without them fits.
+    """
+    reasons = {f.name: mismatch(needs, f) or closed(f, counts.get(f.name, NONE)) for f in facts}
+    if needs.gpus == 0 and needs.gpu_model is None:
+        fitting = [f for f in facts if not reasons[f.name]]
+        if any(f.size.gpus == 0 for f in fitting):
+            for f in fitting:
+                if f.size.gpus:
+                    reasons[f.name] = "kept for requests that need a GPU"
+    return reasons
+
+
+def mismatch(needs: Needs, facts: PoolFacts) -> str:
+    """Why the pool is not what is needed; empty if it is."""
+    size = facts.size
+    if needs.environment is not None and needs.environment != facts.environment.name:
+        return f"its environment is {facts.environment.name}"
+    if needs.locations and facts.location.name not in needs.locations:
+        return f"its location is {facts.location.name}"
+    if (needs.gpus or needs.gpu_model) and not size.gpus:
+        return "it has no GPU"
+    if needs.gpu_model is not None and needs.gpu_model != size.gpu_model:
+        return f"its GPU model is {size.gpu_model or 'not known'}"
+    if size.gpus < needs.gpus:
+        return f"it has {_count(size.gpus, 'GPU')}"
+    if size.cpus < needs.cpus:
+        return f"it has {_count(size.cpus, 'CPU')}"
+    if size.ram_gb < needs.ram_gb:
+        return f"it has {size.ram_gb:g} GiB of RAM"
+    return ""
+
+
+def closed(facts: PoolFacts, counts: Counts) -> str:
+    """Why the pool serves nobody now, whatever is needed; empty if it does."""
+    if facts.unavailable:
+        return facts.unavailable
+    if counts.free == 0 and counts.booting == 0:
+        if facts.pool.paused:
+            return "it is paused by the operator and has no machine left"
+        if facts.pool.maximum == 0:
+            return "it is closed: its maximum is 0 machines"
+    return ""
+
+
+def _count(number: float, noun: str) -> str:
+    return f"{number:g} {noun}" if number == 1 else f"{number:g} {noun}s"

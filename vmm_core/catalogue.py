@@ -1,0 +1,270 @@
+"""Reads the catalogue: which environments are offered, where, and how many are kept ready.
+
+One YAML file with four lists::
+
+    locations:
+      - {name: ral, title: Rutherford Appleton Laboratory}
+    clouds:
+      - {name: ral-local, kind: local, location: ral, options: {}}
+    environments:
+      - {name: mantid, title: Mantid workbench, software: [mantid]}
+    pools:
+      - {environment: mantid, cloud: ral-local, size: small, ready: 1, maximum: 4}
+
+Each entry is the noun of the same name in :mod:`vmm_core.model`; a cloud's
+``options`` are checked by its kind. All mistakes of a file are told at once,
+each as ``file:line: sentence with the remedy``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from .clouds.registry import cloud_class
+from .errors import CatalogueError
+from .model import CloudAccount, Environment, Location, Noun, Pool
+
+_SECTIONS = ("locations", "clouds", "environments", "pools")
+_Model = TypeVar("_Model", bound=BaseModel)
+_Named = TypeVar("_Named", Location, CloudAccount, Environment, Pool)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """What is offered. Each mapping is by name, in the file's order."""
+
+    locations: Mapping[str, Location]
+    clouds: Mapping[str, CloudAccount]
+    environments: Mapping[str, Environment]
+    pools: Mapping[str, Pool]
+    where: Mapping[str, str] = field(default_factory=dict)
+    """``file:line`` of each pool's size, for what only its cloud can check."""
+
+
+def load(path: Path) -> Catalogue:
+    """The catalogue in a file.
+
+    Raises:
+        CatalogueError: the file cannot be read, or is wrong; one line per mistake.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise CatalogueError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise CatalogueError(f"{path}: is not UTF-8 text: save it as UTF-8") from None
+    return parse(text, str(path))
+
+
+def parse(text: str, name: str) -> Catalogue:
+    """The catalogue in ``text``; ``name`` stands for the file in errors."""
+    return _Reader(name).read(text)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A remedy for an unknown name: the nearest known one, or all of them."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"known are {', '.join(names)}" if names else "none is defined"
+
+
+class _Reader:
+    """Reads one file and collects its mistakes."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.mistakes: list[tuple[int, str]] = []
+
+    def read(self, text: str) -> Catalogue:
+        document = self._document(text)
+        items = {section: self._section(document, section) for section in _SECTIONS}
+        locations = self._named(items["locations"], Location)
+        clouds = self._named(items["clouds"], CloudAccount)
+        environments = self._named(items["environments"], Environment)
+        pools = self._named(items["pools"], Pool)
+        for account, node in clouds.values():
+            self._known(node, "location", account.location, locations)
+            self._options(account, node)
+        for pool, node in pools.values():
+            self._known(node, "environment", pool.environment, environments)
+            self._known(node, "cloud", pool.cloud, clouds)
+            if pool.ready > pool.maximum:
+                self._mistake(
+                    _line_of(node, "ready"),
+                    f"ready is {pool.ready}, more than the pool's maximum of {pool.maximum}: "
+                    f"lower ready or raise maximum",
+                )
+        if self.mistakes:
+            lines = [f"{self.name}:{line}: {text}" for line, text in sorted(self.mistakes)]
+            raise CatalogueError("\n".join(lines))
+        return Catalogue(
+            locations=_freeze(locations),
+            clouds=_freeze(clouds),
+            environments=_freeze(environments),
+            pools=_freeze(pools),
+            where=MappingProxyType(
+                {n: f"{self.name}:{_line_of(node, 'size')}" for n, (_, node) in pools.items()}
+            ),
+        )
+
+    def _document(self, text: str) -> CommentedMap:
+        try:
+            document = YAML(typ="rt").load(text)
+        except MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            problem = " ".join(str(error.problem or error.context).split())
+            line = mark.line + 1 if mark else 1
+            raise CatalogueError(f"{self.name}:{line}: is not valid YAML: {problem}") from None
+        except YAMLError as error:
+            raise CatalogueError(f"{self.name}:1: is not valid YAML: {error}") from None
+        if not isinstance(document, CommentedMap):
+            raise CatalogueError(
+                f"{self.name}:1: must be a mapping with the keys {', '.join(_SECTIONS)}"
+            )
+        for key in document:
+            if key not in _SECTIONS:
+                self._mistake(
+                    _line_of(document, key), f"unknown key {key!r}: {nearest(str(key), _SECTIONS)}"
+                )
+        return document
+
+    def _section(self, document: CommentedMap, section: str) -> list[CommentedMap]:
+        if section not in document:
+            self._mistake(1, f"the key {section!r} is missing: add it with a list")
+            return []
+        found = document[section]
+        if found is None:
+            return []
+        if not isinstance(found, CommentedSeq):
+            self._mistake(_line_of(document, section), f"{section} must be a list of mappings")
+            return []
+        for place, item in enumerate(found):
+            if not isinstance(item, CommentedMap):
+                self._mistake(
+                    found.lc.item(place)[0] + 1,
+                    f"an entry of {section} must be a mapping, not {item!r}",
+                )
+        return [item for item in found if isinstance(item, CommentedMap)]
+
+    def _named(
+        self, nodes: list[CommentedMap], noun: type[_Named]
+    ) -> dict[str, tuple[_Named, CommentedMap]]:
+        found: dict[str, tuple[_Named, CommentedMap]] = {}
+        for node in nodes:
+            item = self._checked(node, noun, _word(noun))
+            if item is None:
+                continue
+            if item.name in found:
+                first = found[item.name][1].lc.line + 1
+                self._mistake(
+                    node.lc.line + 1,
+                    f"{_word(noun)} {item.name!r} is already defined in line {first}: "
+                    f"remove one of the two",
+                )
+                continue
+            found[item.name] = (item, node)
+        return found
+
+    def _checked(self, node: CommentedMap, model: type[_Model], what: str) -> _Model | None:
+        try:
+            return model.model_validate(_plain(node))
+        except ValidationError as error:
+            for details in error.errors():
+                line = _line_at(node, details["loc"])
+                self._mistake(line, _sentence(details, model, what))
+            return None
+
+    def _options(self, account: CloudAccount, node: CommentedMap) -> None:
+        try:
+            options = cloud_class(account.kind).Options
+        except CatalogueError as error:
+            self._mistake(_line_of(node, "kind"), str(error))
+            return
+        given = node.get("options")
+        inner = given if isinstance(given, CommentedMap) else CommentedMap()
+        if inner is not given:
+            inner.lc.line, inner.lc.col = node.lc.line, node.lc.col
+        self._checked(inner, options, f"the options of cloud {account.name!r}")
+
+    def _known(self, node: CommentedMap, key: str, name: str, known: Mapping[str, object]) -> None:
+        if name not in known:
+            self._mistake(
+                _line_of(node, key), f"there is no {key} {name!r}: {nearest(name, known)}"
+            )
+
+    def _mistake(self, line: int, text: str) -> None:
+        self.mistakes.append((line, text))
+
+
+def _freeze(
+    items: Mapping[str, tuple[_Named, CommentedMap]],
+) -> Mapping[str, _Named]:
+    return MappingProxyType({name: item for name, (item, _) in items.items()})
+
+
+def _word(noun: type[Noun]) -> str:
+    return "cloud" if noun is CloudAccount else noun.__name__.lower()
+
+
+def _plain(node: object) -> Any:
+    """The node without ruamel's own types."""
+    if isinstance(node, Mapping):
+        return {str(key): _plain(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_plain(value) for value in node]
+    return node
+
+
+def _line_of(node: CommentedMap, key: object) -> int:
+    """The line of a key, counted from 1; the mapping's own if it has no such key."""
+    return int(node.lc.key(key)[0] if key in node else node.lc.line) + 1
+
+
+def _line_at(node: CommentedMap, path: tuple[int | str, ...]) -> int:
+    """The line of the innermost part of ``path`` that is in the file."""
+    line = node.lc.line + 1
+    here: object = node
+    for step in path:
+        if isinstance(here, CommentedMap) and step in here:
+            line = _line_of(here, step)
+        elif isinstance(here, CommentedSeq) and isinstance(step, int) and step < len(here):
+            line = here.lc.item(step)[0] + 1
+        else:
+            break
+        here = here[step]
+    return int(line)
+
+
+def _sentence(details: ErrorDetails, model: type[BaseModel], what: str) -> str:
+    """One of pydantic's findings as a sentence with a remedy."""
+    path = [str(step) for step in details["loc"]]
+    key = ".".join(path)
+    if details["type"] == "extra_forbidden":
+        known = model.model_fields if len(path) == 1 else ()
+        remedy = nearest(path[-1], known) if known else "remove it"
+        return f"unknown key {key!r} in {what}: {remedy}"
+    if details["type"] == "missing":
+        return f"{what} has no {key!r}: add it"
+    if details["type"] == "string_pattern_mismatch":
+        return (
+            f"{key} of {what} is {details['input']!r}: use lower case letters, digits, dots and "
+            f"hyphens, at most 63"
+        )
+    message = details["msg"][:1].lower() + details["msg"][1:]
+    where = f"{key} of {what}" if key else what
+    given = details["input"]
+    shown = f" is {given!r}" if isinstance(given, str | int | float | bool) else ""
+    return f"{where}{shown}: {message}"

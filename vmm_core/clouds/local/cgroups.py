@@ -1,0 +1,183 @@
+"""CPU, memory and process limits of a machine: cgroups v2, v1 or both, by trying.
+
+What can be had differs between hosts (systemd's delegation, containers,
+hybrid mounts), so nothing is decided from what is mounted: each limit is
+tried where it could be, and :class:`Limited` says which hold.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+CPU_PERIOD_US = 100_000
+PROCESSES = 4096
+"""Most processes and threads of one machine."""
+
+_WANTED = ("cpu", "memory", "pids")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder to make in one hierarchy, and the controllers to use there."""
+
+    folder: Path
+    controllers: tuple[str, ...]
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """The limits that hold, and the folders that hold them."""
+
+    controllers: frozenset[str]
+    folders: tuple[Path, ...]
+
+    @property
+    def text(self) -> str:
+        """For people: which limits are missing, if any."""
+        missing = [name for name in _WANTED if name not in self.controllers]
+        if not missing:
+            return "cgroup limits"
+        if len(missing) == len(_WANTED):
+            return "no cgroup limits"
+        return f"no cgroup limit of {' and '.join(missing)}"
+
+
+def places(name: str) -> tuple[Place, ...]:
+    """Everywhere that a machine's cgroup may be made, best first in each hierarchy.
+
+    Beside our own group before inside it: with version 2 a group that has
+    processes cannot have limited children, and a service's group is killed with it.
+    """
+    own = _own_groups()
+    found: list[Place] = []
+    for root, kind, options in _mounted():
+        if kind == "cgroup2":
+            group = own.get("", "/")
+            bases = dict.fromkeys([str(Path(group).parent), group, "/"])
+            found += [Place(root / base.lstrip("/") / name, _WANTED, 2) for base in bases]
+        else:
+            controllers = tuple(c for c in _WANTED if c in options)
+            if controllers:
+                group = own.get(controllers[0], "/")
+                found.append(Place(root / group.lstrip("/") / name, controllers, 1))
+    return tuple(found)
+
+
+def limit(
+    wanted: tuple[Place, ...], cpus: float, memory_bytes: int, processes: int = PROCESSES
+) -> Limited:
+    """Make the groups and set the limits, as far as this host allows."""
+    held: set[str] = set()
+    folders: list[Path] = []
+    for place in wanted:
+        open_ones = [c for c in place.controllers if c not in held]
+        if not open_ones or not place.folder.parent.is_dir():
+            continue
+        try:
+            place.folder.mkdir(exist_ok=True)
+        except OSError:
+            continue
+        got = {
+            controller
+            for controller in open_ones
+            if _enable(place, controller) and _set(place, controller, cpus, memory_bytes, processes)
+        }
+        if got and _can_join(place):
+            held |= got
+            folders.append(place.folder)
+        else:
+            with suppress(OSError):
+                place.folder.rmdir()
+    return Limited(frozenset(held), tuple(folders))
+
+
+def join(folders: tuple[Path, ...], pid: int) -> None:
+    """Put a process, and with it all that it will start, into the groups."""
+    for folder in folders:
+        (folder / "cgroup.procs").write_text(str(pid))
+
+
+def remove(folders: tuple[Path, ...], deadline_s: float = 5) -> list[Path]:
+    """Remove the groups once their processes are gone; returns those that are still there."""
+    end = time.monotonic() + deadline_s
+    left = [folder for folder in folders if folder.exists()]
+    while True:
+        for folder in left:
+            for path in sorted(folder.rglob("*"), reverse=True):
+                if path.is_dir():
+                    with suppress(OSError):
+                        path.rmdir()
+            with suppress(OSError):
+                folder.rmdir()
+        left = [folder for folder in left if folder.exists()]
+        if not left or time.monotonic() > end:
+            return left
+        time.sleep(0.02)
+
+
+def _set(place: Place, controller: str, cpus: float, memory: int, processes: int) -> bool:
+    quota = max(1000, int(cpus * CPU_PERIOD_US))
+    values = {
+        (2, "cpu"): (("cpu.max", f"{quota} {CPU_PERIOD_US}"),),
+        (2, "memory"): (("memory.max", str(memory)),),
+        (2, "pids"): (("pids.max", str(processes)),),
+        (1, "cpu"): (
+            ("cpu.cfs_period_us", str(CPU_PERIOD_US)),
+            ("cpu.cfs_quota_us", str(quota)),
+        ),
+        (1, "memory"): (("memory.limit_in_bytes", str(memory)),),
+        (1, "pids"): (("pids.max", str(processes)),),
+    }[place.version, controller]
+    try:
+        for name, value in values:
+            # Opened without O_CREAT: in a plain folder this must fail, not make a file.
+            descriptor = os.open(place.folder / name, os.O_WRONLY)
+            try:
+                os.write(descriptor, value.encode())
+            finally:
+                os.close(descriptor)
+    except OSError:
+        return False
+    return True
+
+
+def _enable(place: Place, controller: str) -> bool:
+    """With version 2 a parent hands each controller down."""
+    if place.version == 1:
+        return True
+    parent = place.folder.parent
+    try:
+        if controller not in (parent / "cgroup.subtree_control").read_text().split():
+            (parent / "cgroup.subtree_control").write_text(f"+{controller}")
+    except OSError:
+        return False
+    return True
+
+
+def _can_join(place: Place) -> bool:
+    return os.access(place.folder / "cgroup.procs", os.W_OK)
+
+
+def _mounted() -> Iterator[tuple[Path, str, frozenset[str]]]:
+    """Mount point, type and superblock options of every cgroup hierarchy."""
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        before, _, after = line.partition(" - ")
+        kind, _, options = after.split()[:3]
+        if kind in ("cgroup", "cgroup2"):
+            yield Path(before.split()[4]), kind, frozenset(options.split(","))
+
+
+def _own_groups() -> dict[str, str]:
+    """Our own group by controller; the one of version 2 under the empty name."""
+    groups: dict[str, str] = {}
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, group = line.split(":", 2)
+        for controller in controllers.split(","):
+            groups[controller] = group
+    return groups

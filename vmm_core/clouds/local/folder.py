@@ -1,0 +1,270 @@
+"""What is known of one local machine on disk, and who supervises it.
+
+A machine's folder (0700) holds::
+
+    record.json   what the machine is to be; written before anything starts, then never again
+    status.json   what its supervisor last said; replaced atomically
+    lock          held by the living supervisor
+    deleting      present once somebody asked for its end: no supervisor starts any more
+    disk/         the machine's files: its root, the upper sides of its overlays
+    supervisor.log, machine.log
+
+The folder appears complete, by a rename, so a machine has a record or does not
+exist. The supervisor is the process that holds the lock: the kernel tells its
+pid (``F_GETLK``) and frees the lock when it dies, so no pid of another process
+is ever taken for it. This module needs only the standard library: supervisors
+start fast.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import stat
+import struct
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...processes import start_time
+
+_FLOCK = "hhqqi"  # struct flock: type, whence, start, length, pid; native alignment
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a machine is to be: all that its supervisor needs."""
+
+    name: str
+    owner: str
+    way: str
+    cpus: float
+    ram_gb: float
+    gpus: int
+    ports: tuple[int, ...]
+    reach: tuple[int, ...]
+    devices: tuple[str, ...]
+    show: tuple[str, ...]
+    hide: tuple[str, ...]
+    command: tuple[str, ...]
+    environment: dict[str, str]
+    user_data: str
+    stop_timeout_s: float
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the supervisor last said of its machine."""
+
+    state: str = "building"  # building, running, failed
+    reason: str = ""
+    isolation: str = ""
+    ports: dict[int, int] = field(default_factory=dict)
+    cgroups: tuple[str, ...] = ()
+    processes: tuple[tuple[int, int], ...] = ()
+    """Pid and start time of processes that must not outlive the supervisor."""
+
+
+class Folder:
+    """The folder of one machine."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.disk = path / "disk"
+
+    @property
+    def name(self) -> str:
+        """The machine's name, which is its id."""
+        return self.path.name
+
+    @classmethod
+    def create(cls, parent: Path, record: Record) -> Folder:
+        """Make the folder with its record, whole or not at all.
+
+        Raises:
+            FileExistsError: there is a machine of this name.
+        """
+        draft = Path(tempfile.mkdtemp(dir=parent, prefix=".new-"))
+        try:
+            _replace(draft / "record.json", json.dumps(asdict(record)))
+            try:
+                draft.rename(parent / record.name)
+            except OSError as error:  # ENOTEMPTY: rename never replaces a filled folder
+                raise FileExistsError(record.name) from error
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+        return cls(parent / record.name)
+
+    def record(self) -> Record | None:
+        """The record; None if the machine is gone."""
+        values = _load(self.path / "record.json")
+        if values is None:
+            return None
+        lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
+        return Record(**{**values, **lists})
+
+    def status(self) -> Status | None:
+        """The last status; None before the first."""
+        values = _load(self.path / "status.json")
+        if values is None:
+            return None
+        return Status(
+            state=values["state"],
+            reason=values["reason"],
+            isolation=values["isolation"],
+            ports={int(inner): outer for inner, outer in values["ports"].items()},
+            cgroups=tuple(values["cgroups"]),
+            processes=tuple((pid, start) for pid, start in values["processes"]),
+        )
+
+    def write_status(self, status: Status) -> None:
+        """Replace the status. By the supervisor only."""
+        _replace(self.path / "status.json", json.dumps(asdict(status)))
+
+    @property
+    def deleting(self) -> bool:
+        """Whether somebody asked for the machine's end."""
+        return (self.path / "deleting").exists()
+
+    def mark_deleting(self) -> None:
+        """Make the end irrevocable: no supervisor starts after this."""
+        with suppress(FileNotFoundError):
+            (self.path / "deleting").touch(mode=0o600)
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the record was written."""
+        try:
+            return time.time() - (self.path / "record.json").stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
+
+    def lock(self) -> bool:
+        """Become the machine's supervisor until this process ends; False if there is one."""
+        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            return False
+        return True  # the descriptor stays open, and so the lock held, for the process's life
+
+    def supervisor(self) -> int | None:
+        """The pid of the living supervisor."""
+        try:
+            descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            query = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+            kind, _, _, _, pid = struct.unpack(
+                _FLOCK, fcntl.fcntl(descriptor, fcntl.F_GETLK, query)
+            )
+        finally:
+            os.close(descriptor)
+        return None if kind == fcntl.F_UNLCK else pid
+
+    def signal_supervisor(self, number: signal.Signals) -> bool:
+        """Send a signal to the supervisor; False if there is none."""
+        return _signal(self.supervisor, number)
+
+    def kill_leftovers(self) -> bool:
+        """SIGKILL what outlived a dead supervisor; True if something is still there."""
+        status = self.status()
+        left = False
+        for pid, start in status.processes if status else ():
+
+            def living(pid: int = pid, start: int = start) -> int | None:
+                return pid if start_time(pid) == start else None
+
+            left = _signal(living, signal.SIGKILL) or left
+        return left
+
+    def remove(self) -> None:
+        """Delete all files. The record goes last, so that an interrupted removal is seen.
+
+        Raises:
+            OSError: something could not be deleted.
+        """
+        remove_tree(self.disk)
+        aside = self.path.with_name(f".gone-{self.name}-{os.getpid()}-{time.monotonic_ns()}")
+        with suppress(FileNotFoundError):
+            self.path.rename(aside)
+            remove_tree(aside)
+
+
+def sweep(parent: Path, older_than_s: float = 600) -> None:
+    """Remove drafts of machines whose making was interrupted before they had a name."""
+    for pattern in (".new-*", ".gone-*"):
+        for path in parent.glob(pattern):
+            with suppress(OSError):
+                if time.time() - path.stat().st_mtime > older_than_s:
+                    remove_tree(path)
+
+
+def _signal(living: Callable[[], int | None], number: signal.Signals) -> bool:
+    """Signal the process that ``living`` names, never another that got its pid."""
+    pid = living()
+    if pid is None:
+        return False
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return False
+    try:
+        if living() != pid:  # asked again with the process pinned by its handle
+            return True
+        signal.pidfd_send_signal(handle, number)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
+def _load(path: Path) -> dict[str, Any] | None:
+    try:
+        values: dict[str, Any] = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return values
+
+
+def _replace(path: Path, text: str) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    draft.replace(path)
+
+
+def remove_tree(path: Path) -> None:
+    """``rm -rf``, also through folders that overlayfs left without permissions.
+
+    Raises:
+        OSError: something could not be deleted.
+    """
+
+    def open_up(function: Callable[..., Any], name: str, failure: Any) -> None:
+        error = failure[1]
+        if isinstance(error, FileNotFoundError):
+            return
+        if not isinstance(error, PermissionError):
+            raise error
+        parent = Path(name).parent
+        parent.chmod(0o700)
+        if stat.S_ISDIR(os.lstat(name).st_mode):
+            Path(name).chmod(0o700)
+            shutil.rmtree(name, onerror=open_up)
+        else:
+            Path(name).unlink()
+
+    shutil.rmtree(path, onerror=open_up)

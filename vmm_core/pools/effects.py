@@ -1,0 +1,208 @@
+"""Creates and deletes machines at their clouds, beside the steps of the manager.
+
+The row comes first, then the cloud. What a create may end in: a machine; a
+refusal, which leaves a deleted row and a pause of the pool; or an unknown
+outcome, which leaves the row requested until the cloud's list answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import secrets
+from collections.abc import Callable, Coroutine
+from datetime import datetime, timedelta
+
+from ..allocation.facts import PoolFacts
+from ..clouds.base import (
+    CloudError,
+    CloudMachine,
+    CloudState,
+    MachineSpec,
+    OutcomeUnknown,
+    Throttled,
+)
+from ..model import Machine
+from ..model import MachineState as S
+from ..store import Store
+from .backoff import after_cloud_error, after_failure
+from .inventory import Inventory
+from .policy import Policy
+
+_log = logging.getLogger(__name__)
+
+
+class Effects:
+    """What is under way at the clouds in this process."""
+
+    def __init__(
+        self, store: Store, inventory: Inventory, policy: Policy, done: Callable[[], None]
+    ) -> None:
+        """``done`` is called whenever something ended."""
+        self._store = store
+        self._inventory = inventory
+        self._policy = policy
+        self._done = done
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._deletes_failed: dict[str, tuple[int, datetime]] = {}
+
+    @property
+    def in_flight(self) -> frozenset[str]:
+        """Machines that are being created or deleted now."""
+        return frozenset(self._tasks)
+
+    async def create(self, facts: PoolFacts) -> None:
+        """Write a machine's row and begin to make it."""
+        now = self._store.now()
+        token = secrets.token_urlsafe(32)
+        machine = Machine(
+            id=f"vmm-{secrets.token_hex(6)}",
+            pool=facts.name,
+            cloud=facts.pool.cloud,
+            location=facts.location.name,
+            environment=facts.environment.name,
+            size=facts.size,
+            state=S.REQUESTED,
+            fingerprint=facts.fingerprint,
+            created_at=now,
+            changed_at=now,
+        )
+        digest = hashlib.sha256(token.encode()).hexdigest()
+        await self._store.add_machine(machine, enrolment_sha256=digest)
+        self._begin(machine.id, self._create(facts, machine, token))
+
+    def delete(self, machine: Machine) -> None:
+        """Begin to delete a machine whose row says deleting, unless it is time to wait."""
+        _, not_before = self._deletes_failed.get(machine.id, (0, self._store.now()))
+        known = machine.cloud in self._inventory.clouds
+        if known and machine.id not in self._tasks and self._store.now() >= not_before:
+            self._begin(machine.id, self._delete(machine))
+
+    async def observe(self, machine_id: str, seen: CloudMachine) -> None:
+        """Note what a cloud says of a machine."""
+        vacant = await self._store.observe(
+            machine_id,
+            cloud_id=seen.id,
+            running=seen.state is CloudState.RUNNING,
+            address=seen.address,
+            ports=seen.ports,
+            isolation=seen.isolation,
+            decide=self._inventory.decide,
+        )
+        if vacant:
+            await self.succeeded(machine_id)
+
+    async def succeeded(self, machine_id: str) -> None:
+        """A machine became vacant: its pool's failures are over."""
+        machine = await self._store.machine(machine_id)
+        await self._store.resume(machine.pool)
+        self._done()
+
+    async def failed(self, pool: str, fingerprint: str, reason: str) -> None:
+        """A machine of the pool is of no use: the pool pauses."""
+        before = (await self._store.ledger()).backoffs.get(pool)
+        backoff = after_failure(
+            before,
+            pool=pool,
+            fingerprint=fingerprint,
+            reason=reason,
+            now=self._store.now(),
+            policy=self._policy,
+        )
+        await self._store.back_off(backoff)
+        _log.warning("pool %s pauses: %s", pool, backoff.reason)
+
+    async def settle(self) -> None:
+        """Return when nothing is in flight."""
+        while self._tasks:
+            await asyncio.wait(self._tasks.values())
+
+    async def stop(self, timeout_s: float) -> None:
+        """Let what is in flight end, for so long; the rest is looked up at the next start."""
+        tasks = list(self._tasks.values())
+        if tasks:
+            await asyncio.wait(tasks, timeout=timeout_s)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _begin(self, machine_id: str, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work, name=f"machine {machine_id}")
+        self._tasks[machine_id] = task
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._tasks.pop(machine_id, None)
+            if not task.cancelled() and (error := task.exception()):
+                _log.error("machine %s: %s", machine_id, error, exc_info=error)
+            self._done()
+
+        task.add_done_callback(ended)
+
+    async def _create(self, facts: PoolFacts, machine: Machine, token: str) -> None:
+        spec = MachineSpec(
+            name=machine.id,
+            owner=self._store.installation,
+            image=facts.environment.image,
+            size=facts.size,
+            user_data=self._inventory.user_data(facts, machine.id, token),
+            ports=self._policy.ports,
+            tags={"pool": facts.name},
+        )
+        try:
+            async with asyncio.timeout(self._policy.create_deadline_s):
+                made = await self._inventory.clouds[machine.cloud].create(spec)
+        except (OutcomeUnknown, TimeoutError) as error:
+            reason = str(error) or f"{machine.cloud} did not answer in time"
+            await self._store.explain_machine(machine.id, f"looked up at its cloud: {reason}")
+        except CloudError as error:
+            await self._refused(facts, machine, error)
+        except Exception as error:  # a bug of the provider: the machine may be there
+            _log.exception("cloud %s broke its contract in create", machine.cloud)
+            await self._store.explain_machine(machine.id, f"looked up at its cloud: {error!r}")
+            await self.failed(facts.name, facts.fingerprint, f"{machine.cloud}: {error!r}")
+        else:
+            await self.observe(machine.id, made)
+
+    async def _refused(self, facts: PoolFacts, machine: Machine, error: CloudError) -> None:
+        """The cloud made nothing: no machine failed, but its pool pauses."""
+        await self._store.move_machine(
+            machine.id, S.DELETED, reason=str(error), only_from={S.REQUESTED}
+        )
+        backoffs = (await self._store.ledger()).backoffs
+        pools = [facts]
+        if isinstance(error, Throttled):  # a matter of the whole account
+            pools = [f for f in self._inventory.facts() if f.pool.cloud == machine.cloud]
+        for each in pools:
+            await self._store.back_off(
+                after_cloud_error(
+                    backoffs.get(each.name),
+                    error,
+                    pool=each.name,
+                    fingerprint=each.fingerprint,
+                    now=self._store.now(),
+                    policy=self._policy,
+                )
+            )
+        _log.warning("pool %s pauses: %s", facts.name, error)
+
+    async def _delete(self, machine: Machine) -> None:
+        cloud = self._inventory.clouds[machine.cloud]
+        try:
+            async with asyncio.timeout(self._policy.delete_deadline_s):
+                ids = [machine.cloud_id] if machine.cloud_id else []
+                if not ids:
+                    owned = await cloud.list_owned(self._store.installation)
+                    ids = [seen.id for seen in owned if seen.name == machine.id]
+                for cloud_id in ids:
+                    await cloud.delete(cloud_id)
+        except (CloudError, TimeoutError) as error:
+            reason = str(error) or f"{machine.cloud} did not answer in time"
+            tried = self._deletes_failed.get(machine.id, (0, self._store.now()))[0]
+            pause_s = min(2**tried, 60)
+            not_before = self._store.now() + timedelta(seconds=pause_s)
+            self._deletes_failed[machine.id] = (tried + 1, not_before)
+            await self._store.explain_machine(machine.id, f"will be deleted again: {reason}")
+        else:
+            self._deletes_failed.pop(machine.id, None)
+            await self._store.move_machine(machine.id, S.DELETED, reason=machine.reason)

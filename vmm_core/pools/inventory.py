@@ -1,0 +1,135 @@
+"""What the catalogue means at its clouds: the opened clouds, their sizes, fingerprints.
+
+Sizes are asked when the service starts. A cloud that does not answer then is
+asked again at every step of the pool manager; until it answers, its pools
+make no machine and are offered to nobody, and the service runs on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from .. import __version__
+from ..agent.protocol import UserData
+from ..allocation.explain import Decision, decide
+from ..allocation.facts import Counts, PoolFacts
+from ..catalogue import Catalogue, nearest
+from ..clouds.base import Cloud, CloudError, SizeFact
+from ..clouds.registry import cloud_class
+from ..errors import CatalogueError
+from ..model import Needs, Pool
+
+
+class Inventory:
+    """The catalogue with its clouds."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        clouds: Mapping[str, Cloud],
+        *,
+        service_url: str,
+        public_key: str,
+    ) -> None:
+        """``service_url`` is the VMM as dialled from machines, ``public_key`` signs binds (PEM)."""
+        self.catalogue = catalogue
+        self.clouds = MappingProxyType(dict(clouds))
+        self.silent: dict[str, str] = dict.fromkeys(clouds, "was not asked yet")
+        """Clouds whose sizes are not known, with why."""
+        self._service_url = service_url
+        self._public_key = public_key
+        self._facts: dict[str, PoolFacts] = {}
+
+    @classmethod
+    async def open(cls, catalogue: Catalogue, *, service_url: str, public_key: str) -> Inventory:
+        """Open every cloud of the catalogue and ask its sizes.
+
+        Raises:
+            CatalogueError: a pool names a size that its cloud does not know.
+        """
+        clouds: dict[str, Cloud] = {}
+        for account in catalogue.clouds.values():
+            kind = cloud_class(account.kind)
+            clouds[account.name] = kind(account.name, kind.Options(**account.options))
+        inventory = cls(catalogue, clouds, service_url=service_url, public_key=public_key)
+        try:
+            await inventory.ask()
+        except CatalogueError:
+            await inventory.close()
+            raise
+        return inventory
+
+    async def close(self) -> None:
+        """Release the clouds' connections. Machines are not touched."""
+        for cloud in self.clouds.values():
+            await cloud.close()
+
+    async def ask(self) -> None:
+        """Ask the sizes of clouds that have not told them yet.
+
+        Raises:
+            CatalogueError: a pool names a size that its cloud does not know.
+        """
+        mistakes = []
+        for name in list(self.silent):
+            try:
+                sizes = await self.clouds[name].sizes()
+            except CloudError as error:
+                self.silent[name] = str(error)
+                continue
+            for pool in self.catalogue.pools.values():
+                if pool.cloud != name:
+                    continue
+                if pool.size in sizes:
+                    self._facts[pool.name] = self._fact(pool, sizes[pool.size])
+                else:
+                    mistakes.append(
+                        f"{self.catalogue.where.get(pool.name, pool.name)}: "
+                        f"cloud {name!r} has no size {pool.size!r}: {nearest(pool.size, sizes)}"
+                    )
+            del self.silent[name]
+        if mistakes:
+            raise CatalogueError("\n".join(mistakes))
+
+    def facts(self) -> tuple[PoolFacts, ...]:
+        """The pools whose clouds have told their sizes, in the catalogue's order."""
+        return tuple(self._facts[n] for n in self.catalogue.pools if n in self._facts)
+
+    def decide(self, needs: Needs, counts: Mapping[str, Counts]) -> Decision:
+        """Filter and rank the pools for one request."""
+        return decide(needs, self.facts(), counts)
+
+    def user_data(self, pool: PoolFacts, machine_id: str, enrolment_token: str) -> str:
+        """What a machine of ``pool`` is given at creation, as JSON."""
+        return UserData(
+            service=self._service_url,
+            machine=machine_id,
+            enrolment_token=enrolment_token,
+            public_key=self._public_key,
+            preload=pool.environment.preload,
+        ).model_dump_json()
+
+    def _fact(self, pool: Pool, fact: SizeFact) -> PoolFacts:
+        account = self.catalogue.clouds[pool.cloud]
+        environment = self.catalogue.environments[pool.environment]
+        built_from = {
+            "cloud": account.model_dump(mode="json", include={"name", "kind", "options"}),
+            "image": environment.image,
+            "preload": environment.preload,
+            "size": fact.size.model_dump(mode="json"),
+            "service": self._service_url,
+            "key": self._public_key,
+            "version": __version__,
+        }
+        canonical = json.dumps(built_from, sort_keys=True)
+        return PoolFacts(
+            pool=pool,
+            environment=environment,
+            location=self.catalogue.locations[account.location],
+            size=fact.size,
+            fingerprint=hashlib.sha256(canonical.encode()).hexdigest()[:16],
+            unavailable=fact.unavailable,
+        )

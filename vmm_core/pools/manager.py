@@ -1,0 +1,344 @@
+"""Makes the pools what the plan says.
+
+One step: list the clouds, read the ledger, reconcile the two, serve who waits,
+plan (pure), act. A machine's row is written before its cloud is asked for it,
+under the name that it has there too, so that whatever is killed in between is
+found again. Creates and deletes run beside the steps (:mod:`.effects`).
+
+Several managers may run; each works the pools whose lock it holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections import Counter
+from collections.abc import Collection
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from ..clouds.base import CloudError, CloudMachine, Limits, Throttled
+from ..errors import CatalogueError
+from ..model import Machine
+from ..model import MachineState as S
+from ..store import Store
+from ..store.records import Ledger
+from .agents import Agents
+from .effects import Effects
+from .inventory import Inventory
+from .plan import BOOTING, Pause, PoolPlan, Snapshot, plan
+from .policy import Policy
+from .reconcile import reconcile
+from .status import PoolStatus
+
+_log = logging.getLogger(__name__)
+
+
+class PoolManager:
+    """Keeps machines ready, and gets them for people who wait."""
+
+    def __init__(
+        self, store: Store, inventory: Inventory, agents: Agents, *, policy: Policy | None = None
+    ) -> None:
+        self._store = store
+        self._inventory = inventory
+        self._agents = agents
+        self._policy = policy or Policy()
+        self._holder = f"manager-{uuid.uuid4().hex}"
+        self._wake = asyncio.Event()
+        self._stepping = asyncio.Lock()
+        self._effects = Effects(store, inventory, self._policy, self.wake)
+        self._plans: dict[str, PoolPlan] = {}
+        self._limits: dict[str, tuple[datetime, Limits]] = {}
+        self._mute: dict[str, tuple[str, datetime | None]] = {}  # clouds that do not list
+        self._missing_since: dict[str, datetime] = {}
+        self._lost_since: dict[str, datetime] = {}
+
+    # Called by others
+
+    def wake(self) -> None:
+        """Let the next step come at once."""
+        self._wake.set()
+
+    async def agent_ready(self, machine_id: str) -> None:
+        """The machine's agent says that it can be bound."""
+        self._lost_since.pop(machine_id, None)
+        if await self._store.agent_ready(machine_id, self._inventory.decide):
+            await self._effects.succeeded(machine_id)
+        self.wake()
+
+    async def agent_lost(self, machine_id: str) -> None:
+        """The machine's agent has no connection any more; it may come back."""
+        self._lost_since.setdefault(machine_id, self._store.now())
+
+    async def session_ended(self, machine_id: str, exit_status: int | None = None) -> None:
+        """The session's program ended by itself: so does the lease."""
+        lease_id = await self._store.lease_of(machine_id)
+        if lease_id is not None:
+            how = "" if exit_status is None else f" with exit status {exit_status}"
+            await self._store.end_lease(lease_id, f"the session ended by itself{how}")
+            self.wake()
+
+    async def resume(self, pool: str) -> None:
+        """Let a pool that backs off try again now."""
+        await self._store.resume(pool)
+        self.wake()
+
+    async def status(self) -> list[PoolStatus]:
+        """All pools: the catalogue's in its order, then those that only have machines left."""
+        ledger = await self._store.ledger()
+        catalogue = self._inventory.catalogue
+        states: dict[str, Counter[S]] = {name: Counter() for name in catalogue.pools}
+        location = {}
+        for machine in ledger.machines:
+            states.setdefault(machine.pool, Counter())[machine.state] += 1
+            location[machine.pool] = machine.location
+        found = []
+        for name, counted in states.items():
+            pool = catalogue.pools.get(name)
+            if pool is not None:
+                location[name] = catalogue.clouds[pool.cloud].location
+            planned = self._plans.get(name)
+            backoff = ledger.backoffs.get(name)
+            silent = self._inventory.silent.get(pool.cloud, "") if pool else ""
+            found.append(
+                PoolStatus(
+                    name=name,
+                    pool=pool,
+                    location=location[name],
+                    machines=dict(counted),
+                    failures=backoff.failures if backoff else 0,
+                    hold=silent or (planned.hold if planned else ""),
+                    hold_until=planned.until if planned else None,
+                )
+            )
+        return found
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Step until ``stop`` is set. Machines are left as they are."""
+        for pool, backoff in (await self._store.ledger()).backoffs.items():
+            if backoff.until is None:  # a restart is an operator's "try again"
+                await self._store.resume(pool)
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            while not stop.is_set():
+                self._wake.clear()
+                busy = False
+                try:
+                    busy = await self.step()
+                except Exception:  # the store may be away for a while: the service runs on
+                    _log.exception("a step of the pool manager failed; trying again")
+                interval_s = self._policy.busy_interval_s if busy else self._policy.interval_s
+                woken = asyncio.create_task(self._wake.wait())
+                await asyncio.wait(
+                    {woken, stopped}, timeout=interval_s, return_when=asyncio.FIRST_COMPLETED
+                )
+                woken.cancel()
+        finally:
+            stopped.cancel()
+            await self._effects.stop(timeout_s=2)
+            with suppress(Exception):  # the locks run out by themselves
+                await self._store.unlock_pools(self._holder)
+
+    async def settle(self) -> None:
+        """Return when no create and no delete is in flight."""
+        await self._effects.settle()
+
+    async def step(self) -> bool:
+        """One step; whether machines are on their way in or out."""
+        async with self._stepping:
+            return await self._step()
+
+    async def drain(self, timeout_s: float) -> list[str]:
+        """End all leases and delete every machine, for a service that goes for good.
+
+        Call it when ``run`` has ended. Returns the names of machines that are left.
+        """
+        for lease in await self._store.leases():
+            await self._store.end_lease(lease.id, "the service was shut down")
+        end = asyncio.get_running_loop().time() + timeout_s
+        while True:
+            for machine in (await self._store.ledger()).machines:
+                await self._store.move_machine(machine.id, S.DELETING, reason="shut down")
+                self._effects.delete(machine)
+            left = await self._left()
+            if not left or asyncio.get_running_loop().time() >= end:
+                return left
+            await asyncio.sleep(0.2)
+
+    # The parts of a step
+
+    async def _step(self) -> bool:
+        with suppress(CatalogueError):  # told in the status of the pools
+            await self._inventory.ask()
+        busy_before = self._effects.in_flight
+        lists = await self._lists()
+        ledger = await self._store.ledger()
+        pools = {f.name for f in self._inventory.facts()} | {m.pool for m in ledger.machines}
+        held = await self._store.lock_pools(pools, self._holder, self._policy.lock_s)
+        in_flight = busy_before | self._effects.in_flight
+        for cloud, listed in lists.items():
+            await self._reconcile(cloud, listed, ledger, held, in_flight)
+        await self._check_agents(ledger, held)
+        await self._store.serve(self._inventory.decide)
+        await self._refuse_overdue(ledger)
+        ledger = await self._store.ledger()
+        self._plans = plan(await self._snapshot(ledger), self._policy)
+        for pool, planned in self._plans.items():
+            if pool in held:
+                await self._act(planned, ledger)
+        ledger = await self._store.ledger()
+        for machine in ledger.machines:
+            if machine.state is S.DELETING and machine.pool in held:
+                self._effects.delete(machine)
+        moving = {S.DELETING, S.FAILED, *BOOTING}
+        return bool(ledger.waiting) or any(m.state in moving for m in ledger.machines)
+
+    async def _lists(self) -> dict[str, list[CloudMachine]]:
+        """What each cloud that answers says it has of ours."""
+
+        async def listed(name: str) -> tuple[str, list[CloudMachine] | None]:
+            _, until = self._mute.get(name, ("", None))
+            if until is not None and until > self._store.now():
+                return name, None
+            try:
+                async with asyncio.timeout(self._policy.delete_deadline_s):
+                    found = await self._inventory.clouds[name].list_owned(self._store.installation)
+            except (CloudError, TimeoutError) as error:
+                later = None
+                if isinstance(error, Throttled):
+                    later = self._store.now() + timedelta(seconds=error.retry_after_s)
+                self._mute[name] = (str(error) or f"{name} did not answer in time", later)
+                return name, None
+            self._mute.pop(name, None)
+            return name, found
+
+        answers = await asyncio.gather(*(listed(name) for name in self._inventory.clouds))
+        return {name: found for name, found in answers if found is not None}
+
+    async def _reconcile(
+        self,
+        cloud: str,
+        listed: list[CloudMachine],
+        ledger: Ledger,
+        held: Collection[str],
+        in_flight: Collection[str],
+    ) -> None:
+        mine = [m for m in ledger.machines if m.cloud == cloud]
+        findings = reconcile(
+            mine,
+            listed,
+            in_flight=in_flight,
+            missing_since=self._missing_since,
+            now=ledger.now,
+            policy=self._policy,
+        )
+        for machine in mine:
+            if machine.id in findings.missing:
+                self._missing_since.setdefault(machine.id, ledger.now)
+            else:
+                self._missing_since.pop(machine.id, None)
+        for machine, seen in findings.found:
+            if machine.pool in held:
+                await self._effects.observe(machine.id, seen)
+        for machine, why in findings.failed:
+            if machine.pool in held and not self._agents.connected(machine.id):
+                await self._fail(machine, why)
+        confirmed = await self._store.sight_orphans(
+            cloud, findings.orphans, again_after_s=self._policy.orphan_gap_s
+        )
+        for cloud_id in confirmed:
+            _log.warning("cloud %s: deleting %s, which the ledger does not have", cloud, cloud_id)
+            try:
+                async with asyncio.timeout(self._policy.delete_deadline_s):
+                    await self._inventory.clouds[cloud].delete(cloud_id)
+            except (CloudError, TimeoutError) as error:
+                _log.warning("cloud %s: orphan %s stays: %s", cloud, cloud_id, error)
+
+    async def _check_agents(self, ledger: Ledger, held: Collection[str]) -> None:
+        """A vacant machine whose agent stays away is of no use."""
+        grace = timedelta(seconds=self._policy.agent_grace_s)
+        vacant = {m.id: m for m in ledger.machines if m.state is S.VACANT and m.pool in held}
+        for machine in vacant.values():
+            if self._agents.connected(machine.id):
+                self._lost_since.pop(machine.id, None)
+            elif ledger.now - self._lost_since.setdefault(machine.id, ledger.now) >= grace:
+                await self._fail(machine, "its agent has been away for too long")
+        known = {m.id for m in ledger.machines}
+        for gone in [machine_id for machine_id in self._lost_since if machine_id not in known]:
+            del self._lost_since[gone]
+
+    async def _fail(self, machine: Machine, why: str) -> None:
+        failed = await self._store.fail_machine(
+            machine.id, reason=why, message=f"the machine is gone: {why}", only_from={machine.state}
+        )
+        if failed and machine.state is not S.ACQUIRED:
+            await self._effects.failed(machine.pool, machine.fingerprint, f"{machine.id}: {why}")
+
+    async def _refuse_overdue(self, ledger: Ledger) -> None:
+        limit = timedelta(seconds=self._policy.wait_limit_s)
+        for waiting in ledger.waiting:
+            if ledger.now - waiting.since >= limit:
+                await self._store.refuse_waiting(
+                    waiting.lease,
+                    f"no machine came free within {self._policy.wait_limit_s:g} s: "
+                    f"ask again, or for something else",
+                )
+
+    async def _snapshot(self, ledger: Ledger) -> Snapshot:
+        pauses = {}
+        for facts in self._inventory.facts():
+            backoff = ledger.backoffs.get(facts.name)
+            if backoff and backoff.fingerprint == facts.fingerprint:
+                pauses[facts.name] = Pause(backoff.reason, backoff.until, backoff.until is None)
+            if facts.pool.cloud in self._mute:
+                reason, until = self._mute[facts.pool.cloud]
+                pauses[facts.name] = Pause(reason, until, True)
+        return Snapshot(
+            now=ledger.now,
+            pools=self._inventory.facts(),
+            machines=ledger.machines,
+            waiting=tuple(waiting.needs for waiting in ledger.waiting),
+            pauses=pauses,
+            limits=await self._current_limits(ledger.now),
+        )
+
+    async def _current_limits(self, now: datetime) -> dict[str, Limits]:
+        for name, cloud in self._inventory.clouds.items():
+            at, _ = self._limits.get(name, (None, Limits()))
+            if at is not None and now - at < timedelta(seconds=self._policy.limits_every_s):
+                continue
+            try:
+                async with asyncio.timeout(self._policy.delete_deadline_s):
+                    self._limits[name] = (now, await cloud.limits())
+            except (CloudError, TimeoutError):
+                self._limits.pop(name, None)
+        return {name: limits for name, (_, limits) in self._limits.items()}
+
+    async def _act(self, planned: PoolPlan, ledger: Ledger) -> None:
+        by_id = {machine.id: machine for machine in ledger.machines}
+        for removal in planned.remove:
+            moved = await self._store.move_machine(
+                removal.machine, S.DELETING, reason=removal.why, only_from={removal.state}
+            )
+            if moved and removal.failure:
+                machine = by_id[removal.machine]
+                await self._effects.failed(
+                    machine.pool, machine.fingerprint, f"{machine.id}: {removal.why}"
+                )
+        facts = {f.name: f for f in self._inventory.facts()}
+        for _ in range(planned.create):
+            await self._effects.create(facts[planned.pool])
+
+    async def _left(self) -> list[str]:
+        """Names of machines of ours that still are at a cloud; those not in the ledger go now."""
+        left = {m.id for m in (await self._store.ledger()).machines}
+        known = set(left)
+        for name, listed in (await self._lists()).items():
+            for seen in listed:
+                left.add(seen.name)
+                if seen.name not in known:
+                    with suppress(CloudError):
+                        await self._inventory.clouds[name].delete(seen.id)
+        return sorted(left)

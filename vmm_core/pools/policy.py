@@ -1,0 +1,47 @@
+"""The numbers that pool management goes by, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """All times are in seconds."""
+
+    booting_per_cloud: int = 4
+    """Machines on their way at one cloud at any time."""
+    boot_deadline_s: float = 600
+    """From asked for to vacant; a machine that takes longer has failed."""
+    create_deadline_s: float = 120
+    """A create that takes longer has an unknown outcome."""
+    delete_deadline_s: float = 120
+    """A delete that takes longer is tried again."""
+    look_up_s: float = 15
+    """A create of unknown outcome that its cloud does not show after this was lost."""
+    agent_grace_s: float = 30
+    """A vacant machine without its agent's connection for this long has failed."""
+    missing_grace_s: float = 30
+    """A machine that its cloud does not show for this long is gone."""
+    orphan_gap_s: float = 30
+    """An orphan is deleted when seen a second time this long after the first."""
+    wait_limit_s: float = 1800
+    """A lease that waits longer is refused."""
+    quota_pause_s: float = 60
+    """A pool whose cloud had no quota or room is not tried again for this long."""
+    backoff_first_s: float = 5
+    """After the first failure in a row; doubles with each."""
+    backoff_most_s: float = 600
+    """The longest pause between failures."""
+    failures_to_stop: int = 8
+    """After so many failures in a row a pool is stopped until an operator resumes it."""
+    limits_every_s: float = 60
+    """How long a cloud's limits are believed."""
+    lock_s: float = 60
+    """How long a pool stays with a manager that does not come back."""
+    interval_s: float = 5
+    """Between steps when nothing happens."""
+    busy_interval_s: float = 1
+    """Between steps while a machine is being made or deleted."""
+    ports: tuple[int, ...] = (8888,)
+    """Ports on each machine that frontends may dial."""

@@ -1,0 +1,70 @@
+"""Agents for simulated machines: pools become vacant, sessions bind, nothing runs.
+
+Call :meth:`SimulatedAgents.step` as often as the manager steps: every machine
+that its cloud says runs gets an agent, which reports ready.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+
+from ..agent.protocol import Bound
+from ..clouds.base import CloudState
+from ..clouds.simulated import SimulatedCloud
+from ..errors import BindFailed
+from ..model import Session
+from .agents import OnProgress
+
+
+class SimulatedAgents:
+    """The Agents of simulated clouds."""
+
+    def __init__(self, clouds: Iterable[SimulatedCloud], owner: str) -> None:
+        """``owner`` is the installation whose machines have agents."""
+        self._clouds = tuple(clouds)
+        self._owner = owner
+        self._connected: set[str] = set()
+        self.bound: dict[str, str] = {}
+        """Machine -> the user it was bound for."""
+        self.silent: set[str] = set()
+        """Machines whose agents have a connection but do not answer."""
+        self.refusing: set[str] = set()
+        """Machines on which a bind fails."""
+
+    async def step(self, ready: Callable[[str], Awaitable[None]]) -> None:
+        """Let agents of newly running machines report ready, and those of deleted ones go."""
+        running = set()
+        for cloud in self._clouds:
+            for machine in cloud.machines(self._owner):
+                if machine.state is CloudState.RUNNING:
+                    running.add(machine.name)
+        new = running - self._connected
+        self._connected = running
+        for machine_id in sorted(new):
+            await ready(machine_id)
+
+    def connected(self, machine_id: str) -> bool:
+        """See :class:`.agents.Agents`."""
+        return machine_id in self._connected
+
+    async def probe(self, machine_id: str, timeout_s: float = 2) -> bool:
+        """See :class:`.agents.Agents`; answers at once."""
+        return machine_id in self._connected and machine_id not in self.silent
+
+    async def bind(
+        self, machine_id: str, lease_id: str, session: Session, progress: OnProgress
+    ) -> Bound:
+        """See :class:`.agents.Agents`; a machine that is bound already refuses."""
+        if not self.connected(machine_id):
+            raise BindFailed(f"machine {machine_id} is not connected")
+        if machine_id in self.refusing:
+            raise BindFailed(f"machine {machine_id} refuses to be bound, as a test wants it to")
+        if machine_id in self.bound:
+            raise BindFailed(f"machine {machine_id} is bound to {self.bound[machine_id]} already")
+        await progress(50, "made the account")
+        self.bound[machine_id] = session.user
+        return Bound(lease=lease_id, port=session.port)
+
+    async def unbind(self, machine_id: str, lease_id: str, timeout_s: float = 10) -> bool:
+        """See :class:`.agents.Agents`."""
+        return self.bound.pop(machine_id, None) is not None

@@ -1,0 +1,334 @@
+"""The service's end of the agents' connections.
+
+Each machine's agent dials in once and stays. The switchboard checks who it is
+(the one-time enrolment token first, its reconnect token afterwards), carries
+binds to it and reports back, and tells its listener what happens. It knows no
+WebSocket library: a connection is a :class:`Link` and its incoming frames.
+
+An agent that goes away is expected back: only after ``grace_s`` is it reported
+lost, so that neither a restart of the service nor a hiccup of the network
+costs anyone a machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from pydantic import ValidationError
+
+from .agent.protocol import (
+    CLOSE_BAD_FRAME,
+    CLOSE_ERROR,
+    CLOSE_NOT_AUTHENTICATED,
+    CLOSE_REPLACED,
+    CLOSE_RESTART,
+    Activity,
+    Bind,
+    BindError,
+    Bound,
+    Ended,
+    FromAgent,
+    Hello,
+    Progress,
+    Ready,
+    ToAgent,
+    Unbind,
+    Unbound,
+    Welcome,
+    from_agent,
+)
+from .errors import BindFailed
+from .model import Machine, Session
+from .signing import Signer
+from .tokens import sha256_of
+
+log = logging.getLogger(__name__)
+
+HELLO_S = 10.0
+"""An agent that has not said who it is by then is hung up on."""
+
+ProgressCallback = Callable[[int, str], Awaitable[None]]
+
+
+class Link(Protocol):
+    """One open connection to an agent."""
+
+    async def send(self, text: str) -> None:
+        """Send a frame; ConnectionError if it is closed."""
+
+    async def ping(self) -> None:
+        """Return when the other end answered a ping; ConnectionError if it is closed."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Close it, which also ends its incoming frames."""
+
+
+class Ledger(Protocol):
+    """What the switchboard needs of the store."""
+
+    async def enrol(
+        self, machine_id: str, token_sha256: str, reconnect_sha256: str
+    ) -> Machine | None:
+        """Spend the enrolment token, once; None if it is wrong or spent."""
+
+    async def reconnect(self, machine_id: str, reconnect_sha256: str) -> Machine | None:
+        """The machine, if this is its reconnect token."""
+
+    async def set_machine_facts(self, machine_id: str, *, root: str, isolation: str) -> None:
+        """Keep what the agent says of its machine."""
+
+
+@dataclass(eq=False, slots=True)
+class _Call:
+    """A bind or an unbind that waits for the agent's answer."""
+
+    answer: asyncio.Future[Bound | Unbound]
+    progress: ProgressCallback | None = None
+
+
+class Switchboard:
+    """Who is connected, and what is asked of whom.
+
+    Args:
+        store: checks tokens.
+        signer: signs binds.
+        on_ready: a machine's modules are imported; may be told more than once.
+        on_lost: an agent has been away for ``grace_s``.
+        on_ended: a session's program ended by itself, with its exit status.
+        grace_s: how long an agent may be away, in seconds; binds are given up then.
+    """
+
+    def __init__(
+        self,
+        store: Ledger,
+        signer: Signer,
+        *,
+        on_ready: Callable[[str], Awaitable[None]],
+        on_lost: Callable[[str], Awaitable[None]],
+        on_ended: Callable[[str, int], Awaitable[None]],
+        grace_s: float = 5,
+    ) -> None:
+        self._store = store
+        self._signer = signer
+        self._on_ready = on_ready
+        self._on_lost = on_lost
+        self._on_ended = on_ended
+        self._grace_s = grace_s
+        self._links: dict[str, Link] = {}
+        self._away: dict[str, asyncio.Task[None]] = {}
+        self._calls: dict[tuple[type[Bind | Unbind], str, str], _Call] = {}
+        self._closed = False
+
+    # -- asked by leases and pools
+
+    def connected(self, machine_id: str) -> bool:
+        """Whether the machine's agent has a connection now."""
+        return machine_id in self._links
+
+    async def probe(self, machine_id: str, timeout_s: float = 2) -> bool:
+        """Whether the agent answers a ping within ``timeout_s`` seconds."""
+        link = self._links.get(machine_id)
+        if link is None:
+            return False
+        try:
+            async with asyncio.timeout(timeout_s):
+                await link.ping()
+        except (TimeoutError, ConnectionError):
+            return False
+        return True
+
+    async def bind(
+        self, machine_id: str, lease_id: str, session: Session, progress: ProgressCallback
+    ) -> Bound:
+        """Make the machine the user's of ``session``; return when its program answers.
+
+        Args:
+            machine_id: whose agent is connected.
+            lease_id: what the machine is bound for.
+            session: goes to the machine signed, and nowhere else.
+            progress: told percent and message of each step.
+
+        Raises:
+            BindFailed: with the agent's sentence, or because it does not answer.
+        """
+        deadline_s = session.timeout_s + sum(daemon.timeout_s for daemon in session.daemons) + 5
+        call = _Call(asyncio.get_running_loop().create_future(), progress)
+        request = Bind(signed=self._signer.sign_bind(machine_id, lease_id, session))
+        try:
+            async with asyncio.timeout(deadline_s):
+                answer = await self._ask(machine_id, lease_id, request, call)
+        except TimeoutError:
+            raise BindFailed(
+                f"machine {machine_id} did not finish starting the session "
+                f"within {deadline_s:g} s: start again to get another machine"
+            ) from None
+        except ConnectionError:
+            raise BindFailed(
+                f"the agent of machine {machine_id} went away: start again to get another machine"
+            ) from None
+        assert isinstance(answer, Bound)  # noqa: S101 - what completes a bind
+        return answer
+
+    async def unbind(self, machine_id: str, lease_id: str, timeout_s: float = 10) -> bool:
+        """End the session; whether the machine said that all of it is reaped."""
+        call = _Call(asyncio.get_running_loop().create_future())
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._ask(machine_id, lease_id, Unbind(lease=lease_id), call)
+        except (TimeoutError, ConnectionError):
+            return False
+        return True
+
+    async def _ask(
+        self, machine_id: str, lease_id: str, request: Bind | Unbind, call: _Call
+    ) -> Bound | Unbound:
+        link = self._links.get(machine_id)
+        if link is None:
+            raise ConnectionError
+        key = (type(request), machine_id, lease_id)
+        self._calls[key] = call
+        try:
+            await link.send(request.model_dump_json())
+            return await call.answer
+        finally:
+            self._calls.pop(key, None)
+
+    # -- asked by the API, once per connection
+
+    async def serve(self, link: Link, token: str, frames: AsyncIterator[str]) -> None:
+        """Serve one agent until its ``frames`` end. Never raises for what an agent does."""
+        try:
+            async with asyncio.timeout(HELLO_S):
+                hello = from_agent.validate_json(await anext(frames))
+        except (TimeoutError, StopAsyncIteration, ValidationError):
+            link.close(CLOSE_BAD_FRAME, "say hello first")
+            return
+        if not isinstance(hello, Hello):
+            link.close(CLOSE_BAD_FRAME, "say hello first")
+            return
+        reconnect_token = await self._admit(hello.machine, token)
+        if reconnect_token is None:
+            log.warning("machine %s: a connection with a wrong token was refused", hello.machine)
+            link.close(CLOSE_NOT_AUTHENTICATED, "unknown machine, or wrong or spent token")
+            return
+        self._connect(hello.machine, link)
+        try:
+            await self._store.set_machine_facts(
+                hello.machine, root=hello.root, isolation=hello.isolation
+            )
+            await self._send(link, Welcome(reconnect_token=reconnect_token))
+            async for frame in frames:
+                await self._take(hello.machine, from_agent.validate_json(frame))
+        except ValidationError:
+            log.warning("machine %s: its agent sent a frame that is none", hello.machine)
+            link.close(CLOSE_BAD_FRAME, "not a frame of this protocol")
+        except ConnectionError:
+            pass
+        except Exception:
+            log.exception("machine %s: its connection is closed after an error", hello.machine)
+            link.close(CLOSE_ERROR, "error in the service")
+        finally:
+            self._disconnect(hello.machine, link)
+
+    async def close(self) -> None:
+        """Hang up on all agents; they dial again when a service is back. Reports nothing."""
+        self._closed = True
+        for task in self._away.values():
+            task.cancel()
+        await asyncio.gather(*self._away.values(), return_exceptions=True)
+        self._away.clear()
+        for link in list(self._links.values()):
+            link.close(CLOSE_RESTART, "service restart")
+
+    async def _admit(self, machine_id: str, token: str) -> str | None:
+        """The machine's reconnect token, if ``token`` is its enrolment or reconnect token."""
+        if await self._store.reconnect(machine_id, sha256_of(token)):
+            return token
+        fresh = secrets.token_urlsafe(32)
+        if await self._store.enrol(machine_id, sha256_of(token), sha256_of(fresh)):
+            return fresh
+        return None
+
+    def _connect(self, machine_id: str, link: Link) -> None:
+        former = self._links.get(machine_id)
+        self._links[machine_id] = link
+        if former is not None:
+            former.close(CLOSE_REPLACED, "the machine connected again")
+        away = self._away.pop(machine_id, None)
+        if away is not None:
+            away.cancel()
+        log.info("machine %s: agent connected", machine_id)
+
+    def _disconnect(self, machine_id: str, link: Link) -> None:
+        if self._links.get(machine_id) is not link:
+            return  # replaced
+        del self._links[machine_id]
+        log.info("machine %s: agent disconnected", machine_id)
+        if not self._closed:
+            self._away[machine_id] = asyncio.create_task(self._await_return(machine_id))
+
+    async def _await_return(self, machine_id: str) -> None:
+        await asyncio.sleep(self._grace_s)
+        for (_, machine, _), call in list(self._calls.items()):
+            if machine == machine_id and not call.answer.done():
+                call.answer.set_exception(ConnectionError())
+        log.warning("machine %s: agent away for %g s", machine_id, self._grace_s)
+        try:
+            await self._on_lost(machine_id)
+        except Exception:
+            log.exception("machine %s: its loss was not recorded", machine_id)
+        finally:
+            if self._away.get(machine_id) is asyncio.current_task():
+                del self._away[machine_id]
+
+    async def _take(self, machine_id: str, frame: FromAgent) -> None:
+        match frame:
+            case Ready():
+                await self._on_ready(machine_id)
+            case Progress():
+                await self._progress(machine_id, frame)
+            case Bound():
+                self._answer(Bind, machine_id, frame.lease, frame)
+            case BindError():
+                self._answer(Bind, machine_id, frame.lease, BindFailed(frame.reason))
+            case Unbound():
+                self._answer(Unbind, machine_id, frame.lease, frame)
+            case Ended():
+                await self._on_ended(machine_id, frame.exit_status)
+            case Activity():
+                log.debug("machine %s: %g %% CPU", machine_id, frame.cpu_percent)
+            case Hello():
+                log.debug("machine %s: said hello again", machine_id)
+
+    async def _progress(self, machine_id: str, frame: Progress) -> None:
+        call = self._calls.get((Bind, machine_id, frame.lease))
+        if call is None or call.progress is None:
+            return
+        try:
+            await call.progress(frame.percent, frame.message)
+        except Exception:  # a lost line on a progress page must not cost the session
+            log.exception("machine %s: progress was not recorded", machine_id)
+
+    def _answer(
+        self,
+        request: type[Bind | Unbind],
+        machine_id: str,
+        lease_id: str,
+        answer: Bound | Unbound | BindFailed,
+    ) -> None:
+        call = self._calls.get((request, machine_id, lease_id))
+        if call is None or call.answer.done():
+            log.info("machine %s: an answer nobody waits for", machine_id)
+        elif isinstance(answer, BindFailed):
+            call.answer.set_exception(answer)
+        else:
+            call.answer.set_result(answer)
+
+    @staticmethod
+    async def _send(link: Link, frame: ToAgent) -> None:
+        await link.send(frame.model_dump_json())
