@@ -11,7 +11,7 @@ from typing import Any
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
-from traitlets import Bool, Integer, Unicode
+from traitlets import Bool, Integer, Unicode, default
 from traitlets.config import Application
 
 from . import __version__
@@ -22,6 +22,8 @@ from .errors import ConfigError
 from .rest import API
 from .service.application import server
 from .service.handler import Parts
+
+log = logging.getLogger(__name__)
 
 STOP_S = 4.0
 """Running requests get so long when the service is told to stop."""
@@ -71,6 +73,10 @@ class DMS(Application):
     ).tag(config=True)
     generate_config = Bool(False, help="Print a configuration file and stop.").tag(config=True)
 
+    @default("log_level")
+    def _default_log_level(self) -> int:
+        return logging.INFO
+
     def initialize(self, argv: Any = None) -> None:
         """Read the command line, then the settings file, which it overrules."""
         self.parse_command_line(argv)
@@ -88,7 +94,7 @@ class DMS(Application):
             sys.stdout.write(self.generate_config_file())
             return
         logging.basicConfig(
-            level=self.log.getEffectiveLevel(),
+            level=int(str(self.log_level)),
             format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         )
         try:
@@ -117,7 +123,7 @@ class DMS(Application):
                 async with asyncio.timeout(STOP_S):
                     await http.close_all_connections()
             except TimeoutError:
-                self.log.warning("some requests did not end within %g s", STOP_S)
+                log.warning("some requests did not end within %g s", STOP_S)
         finally:
             await house.namespace.close()
 

@@ -1,7 +1,8 @@
 """The command ``dms``: one line of parsing per option, one function per command.
 
 What runs long (``serve``, ``mount``) is in :mod:`dms_core.app` and
-:mod:`dms_core.mount`; what prints is in :mod:`dms_core.tables`.
+:mod:`dms_core.mount`; what prints is in :mod:`dms_core.tables`. The clients are
+imported by the commands that use them: they take longer to load than the rest.
 """
 
 from __future__ import annotations
@@ -17,9 +18,7 @@ from typing import Any
 
 from . import __version__, detached, tables
 from .access import frontends
-from .client.service import DmsClient
 from .errors import BadRequest, ConfigError, DmsError, Unreachable
-from .storage.remote import token_in
 
 EXAMPLES = """\
 examples:
@@ -47,7 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if given[:1] == ["serve"]:
         from .app import DMS
 
-        DMS.launch_instance(given[1:])
+        service = DMS()
+        service.initialize(given[1:])
+        service.start()
         return 0
     arguments = parser().parse_args(given)
     run: Callable[[argparse.Namespace], int] = arguments.run
@@ -168,6 +169,8 @@ def _ls(arguments: argparse.Namespace) -> int:
 
 
 def _ls_service(url: str, arguments: argparse.Namespace) -> int:
+    from .client.service import DmsClient
+
     async def rows() -> list[tables.Row]:
         async with DmsClient(url, _service_token(arguments)) as dms:
             return [tables.Row(entry) async for entry in dms.scan(arguments.path)]
@@ -231,6 +234,8 @@ def _transfers(arguments: argparse.Namespace) -> int:
 
 
 def _token(arguments: argparse.Namespace) -> int:
+    from .client.service import DmsClient
+
     if (arguments.name is None) == (arguments.user is None):
         raise BadRequest("Give a frontend's NAME to add it, or --user to get a user's token.")
     if arguments.name is not None:
@@ -268,6 +273,8 @@ def _run(coroutine: Coroutine[Any, Any, str]) -> str:
 
 
 def _service_token(arguments: argparse.Namespace) -> str:
+    from .storage.remote import token_in
+
     given = arguments.token_file or os.environ.get("DMS_TOKEN_FILE")
     if not given:
         raise BadRequest("A service wants a token; give --token-file or set DMS_TOKEN_FILE.")

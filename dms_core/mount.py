@@ -8,10 +8,10 @@ needs and starts nothing, so that a process that has it can be forked.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import pwd
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,12 +25,15 @@ from .fuse import mountpoint as mountpoints
 from .fuse.attributes import Owner
 from .fuse.bridge import Bridge
 from .fuse.control import Control
-from .fuse.daemon import detached
 from .fuse.filesystem import Filesystem
 from .fuse.library import choose
 from .fuse.renewal import Renewal
 from .model import MountInfo, Volume
 from .storage.remote import RemoteStorage
+from .yaml_file import YamlFile
+
+with contextlib.suppress(errors.ConfigError):
+    choose("auto")  # imports the driver now; what is missing is said when a mount starts
 
 _GB = 10**9
 _RETRY_S = 0.2
@@ -89,13 +92,13 @@ class Mount:
         self._control = Control(self._residency, self.info, config.mountpoint, self._owner.uid)
         self._renewing: asyncio.Task[None] | None = None
 
-    def run(self, ready: Callable[[], None] = lambda: None) -> None:
-        """Mount, call ``ready``, serve until a signal or an unmount; then undo everything."""
+    def run(self) -> None:
+        """Mount and serve until a signal or an unmount; then undo everything."""
         filesystem = Filesystem(self._cached, self._residency, self._bridge, self._owner)
         self._bridge.start()
         try:
             self._bridge.call(self._start(), self.config.connect_s + 5)
-            self._driver.run(filesystem, self.config.mountpoint, lambda: self._mounted(ready))
+            self._driver.run(filesystem, self.config.mountpoint, self._mounted)
         finally:
             self._bridge.close(self._stop())
             if mountpoints.is_mounted(self.config.mountpoint):
@@ -145,9 +148,8 @@ class Mount:
                 f"{self.config.connect_s:g} s ({reason}); check its address and that it runs."
             ) from None
 
-    def _mounted(self, ready: Callable[[], None]) -> None:
+    def _mounted(self) -> None:
         self._bridge.spawn(self._read_ahead())
-        ready()
 
     async def _read_ahead(self) -> None:
         await asyncio.to_thread(mountpoints.read_ahead, self.config.mountpoint)
@@ -180,18 +182,24 @@ def owner_of(user: str) -> Owner:
     return Owner(account.pw_uid, account.pw_gid)
 
 
-def run(config: MountConfig, foreground: bool = True) -> int:
-    """Mount until SIGTERM, SIGINT or an unmount; in the background, return once it stands.
+def load(file: Path) -> MountConfig:
+    """The configuration in a YAML or JSON file.
 
-    Belongs on the main thread, before others are started. SIGTERM and SIGINT
-    get their default actions, which libfuse turns into a clean end.
+    Raises:
+        ConfigError: ``file:line: what is wrong and what to do``.
+    """
+    return YamlFile(file).checked(MountConfig)
+
+
+def run(config: MountConfig) -> None:
+    """Mount in the foreground until SIGTERM, SIGINT or an unmount.
+
+    Belongs on the main thread. SIGTERM and SIGINT get their default actions,
+    which libfuse turns into a clean end.
 
     Raises:
         ConfigError: one sentence on what is missing, in use or not answering.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
-    if not foreground:
-        return detached(lambda ready: Mount(config).run(ready))
     Mount(config).run()
-    return 0

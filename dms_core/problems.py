@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from . import errors
 from .errors import DmsError
+from .paths import is_within
 
 CONTENT_TYPE = "application/problem+json"
 _TYPE = "urn:dms:error:"
@@ -26,8 +27,10 @@ def problem(error: DmsError) -> dict[str, object]:
     }
 
 
-def error_of(status: int, body: object, context: str) -> DmsError:
+def error_of(status: int, body: object, context: str, root: str = "/") -> DmsError:
     """The error a peer's answer tells; ``context`` names the call if it tells nothing.
+
+    ``root`` is the peer's folder that is the root here, so paths are told without it.
 
     An answer that is no problem of ours (a proxy's page, say) becomes the class
     with that HTTP status, or ``Unreachable`` for the gateway statuses.
@@ -36,6 +39,8 @@ def error_of(status: int, body: object, context: str) -> DmsError:
     if isinstance(body, dict):
         kind = str(body.get("type", ""))
         detail = str(body.get("detail") or detail)
+        if is_within(detail, root):
+            detail = detail[len(root.rstrip("/")) :]
         if kind.startswith(_TYPE):
             return _BY_SLUG.get(kind.removeprefix(_TYPE), DmsError)(detail)
     return _BY_STATUS.get(status, DmsError)(detail)

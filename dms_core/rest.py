@@ -32,15 +32,23 @@ class Rest:
     Args:
         url: The service, e.g. ``https://dms.example.org``.
         token: Called for each request, so that a renewed token is used at once.
+        root: The service's folder that is the root here; errors name paths without it.
         timeout_s: Deadline of one call; longer for much data, see ``SLOWEST_BYTES_PER_S``.
         connections: How many are kept open at most.
     """
 
     def __init__(
-        self, url: str, token: Callable[[], str], *, timeout_s: float = 10, connections: int = 32
+        self,
+        url: str,
+        token: Callable[[], str],
+        *,
+        root: str = "/",
+        timeout_s: float = 10,
+        connections: int = 32,
     ) -> None:
         self.url = url.rstrip("/")
         self._token = token
+        self._root = root
         self._timeout_s = timeout_s
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
@@ -102,7 +110,8 @@ class Rest:
                     timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=self._timeout_s),
                 ) as answer:
                     if answer.status >= 300:
-                        raise error_of(answer.status, _json(await answer.read()), call)
+                        told = _json(await answer.read())
+                        raise error_of(answer.status, told, call, self._root)
                     if wanted is not None:
                         self._check_range(answer, *wanted)
                     data = await answer.read()
@@ -150,6 +159,8 @@ class Rest:
                 skip_auto_headers=("Accept-Encoding",),
                 read_bufsize=1 << 20,
             )
+            # aiohttp would repeat a DELETE whose answer was lost, and tell NotFound for success.
+            self._session._retry_connection = False
         return self._session
 
 

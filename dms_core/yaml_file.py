@@ -55,7 +55,9 @@ class YamlFile:
 
     def wrong_by(self, error: ValidationError, below: Location = ()) -> ConfigError:
         """What pydantic found wrong ``below`` a place in this file, with its line."""
-        first = error.errors(include_url=False)[0]
+        found = error.errors(include_url=False)
+        # A misspelt name also makes the right one missing: tell the cause, not the effect.
+        first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
         location = [*below, *first["loc"]]
         what = first["msg"][:1].lower() + first["msg"][1:]
         if first["type"] == "extra_forbidden":

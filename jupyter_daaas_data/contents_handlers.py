@@ -42,7 +42,8 @@ class ContentsHandler(DmsHandler):
         else:
             text = await self._text(status, place)
             model = entry_model(status, mtime_ns=mtime_ns, folder=False)
-            self.finish({**model, "content": text, "format": "text", "mimetype": "text/plain"})
+            shown = {"content": text, "format": "text", "mimetype": "text/plain", "writable": False}
+            self.finish(model | shown)
 
     async def _folder(self, status: Status, mountpoint: str, mtime_ns: int) -> Model:
         """The folder's first rows, or its first rows that match the filter."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from dms_core.errors import DmsError
 from vmm_core.errors import BindFailed, NotAllowed, Unavailable, VmmError
 
-from .wording import event_words
+from .story import plain
 
 CLOSED = (
     "No server can be started now, because the service that hands out machines does not "
@@ -52,7 +52,7 @@ def explain(error: VmmError | DmsError) -> Failure:
         )
     if isinstance(error, BindFailed):
         # What its programs printed, after the colon, is for the operator.
-        what = event_words(str(error).split(":")[0])
+        what = plain(str(error).split(":")[0])
         message = f"The machine could not be made ready for you. {what}."
         return Failure(message, "bind", 502, passing=True)
-    return Failure(str(error), error.slug, error.status, passing=False)
+    return Failure(plain(str(error)), error.slug, error.status, passing=False)

@@ -151,7 +151,7 @@ def _locations(offers: Sequence[Offer], chosen: Options) -> Group:
 
 def _amounts(offers: Sequence[Offer], name: str, legend: str, chosen: float | None) -> Group:
     values = sorted({float(getattr(offer.size, name)) for offer in offers} - {0.0})
-    unit = " GB" if name == "ram_gb" else ""
+    unit = " GiB" if name == "ram_gb" else ""
     pills = [
         _pill(
             number(value),

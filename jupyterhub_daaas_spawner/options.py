@@ -63,7 +63,7 @@ def read(raw: Mapping[str, object], default: Mapping[str, object] | None = None)
     for name in sent:
         if name not in Options.model_fields:
             raise OptionsError(
-                f"There is no option {name!r}{nearest(name, known)}; "
+                f"There is no option {name!r}{did_you_mean(name, known)}; "
                 f"the options are {', '.join(known)}.",
                 "options",
             )
@@ -80,7 +80,14 @@ def read(raw: Mapping[str, object], default: Mapping[str, object] | None = None)
         ) from None
 
 
-def nearest(name: str, known: Sequence[str]) -> str:
-    """``, did you mean 'sans'`` if one of ``known`` is like ``name``, else nothing."""
+def nearest(name: str, known: Sequence[str]) -> str | None:
+    """The one of ``known`` that was most likely meant by ``name``, if any."""
     close = difflib.get_close_matches(name, known, n=1)
-    return f", did you mean {close[0]!r}" if close else ""
+    part = [each for each in known if name and name.lower() in each]
+    return next(iter([*close, *part]), None)
+
+
+def did_you_mean(name: str, known: Sequence[str]) -> str:
+    """``, did you mean 'sans'`` if one of ``known`` is like ``name``, else nothing."""
+    meant = nearest(name, known)
+    return f", did you mean {meant!r}" if meant else ""

@@ -6,14 +6,13 @@ and, where something would work at once, what.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from vmm_core.model import Environment, Needs, Offer, Size
 
 from .moves import Move, move_to
-from .options import Options, OptionsError, nearest
+from .options import Options, OptionsError, did_you_mean, nearest
 from .wording import hardware, listing, number
 
 MOST_MOVES = 3
@@ -89,7 +88,7 @@ def _check_names(options: Options, offers: Sequence[Offer]) -> None:
     if options.environment is not None and options.environment not in environments:
         raise OptionsError(
             f"There is no environment {options.environment!r}"
-            f"{nearest(options.environment, environments)}; "
+            f"{did_you_mean(options.environment, environments)}; "
             f"the environments are {listing(environments)}.",
             "environment",
             _nearest_moves(options.environment, offers),
@@ -98,7 +97,8 @@ def _check_names(options: Options, offers: Sequence[Offer]) -> None:
     locations = _unique(offer.location.name for offer in offers)
     if options.location is not None and options.location not in locations:
         raise OptionsError(
-            f"There is no location {options.location!r}{nearest(options.location, locations)}; "
+            f"There is no location {options.location!r}"
+            f"{did_you_mean(options.location, locations)}; "
             f"the locations are {listing(locations)}.",
             "location",
             alternatives(options, offers),
@@ -106,7 +106,7 @@ def _check_names(options: Options, offers: Sequence[Offer]) -> None:
     sizes = _unique(offer.size.name for offer in here)
     if options.size is not None and options.size not in sizes:
         raise OptionsError(
-            f"There is no size {options.size!r}{nearest(options.size, sizes)}; "
+            f"There is no size {options.size!r}{did_you_mean(options.size, sizes)}; "
             f"the sizes are {listing(sizes)}.",
             "size",
             alternatives(options, offers),
@@ -131,7 +131,7 @@ def _impossible(options: Options, offers: Sequence[Offer]) -> OptionsError:
         text
         for value, text in (
             (options.cpus, f"{number(options.cpus or 0)} CPUs"),
-            (options.ram_gb, f"{number(options.ram_gb or 0)} GB"),
+            (options.ram_gb, f"{number(options.ram_gb or 0)} GiB"),
             (options.gpus, f"{options.gpus} GPUs"),
         )
         if value
@@ -201,8 +201,8 @@ def _place(options: Options, offers: Sequence[Offer]) -> str:
 
 def _nearest_moves(name: str, offers: Sequence[Offer]) -> tuple[Move, ...]:
     names = _unique(offer.environment.name for offer in offers)
-    close = difflib.get_close_matches(name, names, n=1)
-    able = [o for o in offers if o.environment.name in close and o.available and o.free]
+    meant = nearest(name, names)
+    able = [o for o in offers if o.environment.name == meant and o.available and o.free]
     return tuple(move_to(offer) for offer in sorted(able, key=_soonest)[:1])
 
 

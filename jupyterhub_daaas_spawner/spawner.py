@@ -33,7 +33,7 @@ from .refusals import Refused
 from .session import DataMount, build_session
 from .settings import Settings
 from .settle import Choice, alternatives, settle
-from .wording import event_words
+from .story import plain, told
 
 
 class DaaasSpawner(Settings, Spawner):  # type: ignore[misc]  # the hub has no type hints
@@ -99,7 +99,8 @@ class DaaasSpawner(Settings, Spawner):  # type: ignore[misc]  # the hub has no t
                 options = read(self.user_options, self.default_options)
                 async with self._vmm() as vmm:
                     offers = await vmm.offers()
-                    handover = await self._launch(vmm, settle(options, offers))
+                    places = {offer.location.name: offer.location.title for offer in offers}
+                    handover = await self._launch(vmm, settle(options, offers), places)
                     return handover.url
         except TimeoutError:
             raise self._refused(
@@ -174,10 +175,10 @@ class DaaasSpawner(Settings, Spawner):  # type: ignore[misc]  # the hub has no t
 
     # The steps of a start
 
-    async def _launch(self, vmm: VmmClient, choice: Choice) -> Handover:
+    async def _launch(self, vmm: VmmClient, choice: Choice, places: Mapping[str, str]) -> Handover:
         self._journal.tell(2, f"Asking for a machine with {choice.environment.title}")
         lease = await self._hold.acquire(choice.needs)
-        follower = asyncio.create_task(self._follow(vmm, lease.id))
+        follower = asyncio.create_task(self._follow(vmm, lease.id, places))
         try:
             try:
                 return await self._bind(vmm, lease)
@@ -195,7 +196,7 @@ class DaaasSpawner(Settings, Spawner):  # type: ignore[misc]  # the hub has no t
             if lease.state is LeaseState.WAITING:
                 lease = await vmm.wait(lease.id, self.start_timeout)
             if lease.machine is None:
-                raise self._refused(lease.explanation.summary, "capacity", 503)
+                raise self._refused(plain(lease.explanation.summary), "capacity", 503)
             try:
                 return await vmm.bind(lease.id, self._session(lease.machine, data))
             except Unavailable:
@@ -230,12 +231,13 @@ class DaaasSpawner(Settings, Spawner):  # type: ignore[misc]  # the hub has no t
             driver=self.mount_driver,
         )
 
-    async def _follow(self, vmm: VmmClient, lease_id: str) -> None:
+    async def _follow(self, vmm: VmmClient, lease_id: str, places: Mapping[str, str]) -> None:
         """Tell the lease's events to the progress page; without them the start goes on."""
         with suppress(VmmError):
             async with aclosing(vmm.events(lease_id)) as events:
                 async for event in events:
-                    self._journal.tell(event.percent, event_words(event.message))
+                    if words := told(event, places):
+                        self._journal.tell(event.percent, words)
 
     # Small parts
 

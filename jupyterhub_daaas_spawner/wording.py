@@ -10,8 +10,6 @@ from collections.abc import Iterable
 
 from vmm_core.model import Offer, Size
 
-_PROGRAMS = {"jupyterhub-singleuser": "the notebook server", "dms-mount": "the data mount"}
-
 
 def number(value: float) -> str:
     """``4`` for 4.0, ``0.5`` for 0.5."""
@@ -19,8 +17,11 @@ def number(value: float) -> str:
 
 
 def hardware(size: Size) -> str:
-    """``4 CPUs, 16 GB, 1 GPU``; a GPU's model where it is known."""
-    parts = [f"{number(size.cpus)} CPU{'' if size.cpus == 1 else 's'}", f"{number(size.ram_gb)} GB"]
+    """``4 CPUs, 16 GiB, 1 GPU``; a GPU's model where it is known."""
+    parts = [
+        f"{number(size.cpus)} CPU{'' if size.cpus == 1 else 's'}",
+        f"{number(size.ram_gb)} GiB",
+    ]
     if size.gpus:
         model = f" ({size.gpu_model})" if size.gpu_model else ""
         parts.append(f"{size.gpus} GPU{'' if size.gpus == 1 else 's'}{model}")
@@ -48,14 +49,7 @@ def availability(offers: Iterable[Offer]) -> str:
         return f"next in {duration(min(estimates))}"
     if booting := sum(offer.booting for offer in able):
         return f"{booting} starting up"
-    return "none free; you would wait in the queue"
-
-
-def event_words(message: str) -> str:
-    """A lease's event as told to its user: what programs do, without their names."""
-    for name, words in _PROGRAMS.items():
-        message = message.replace(name, words)
-    return message[:1].upper() + message[1:]
+    return "none ready; you would wait for one"
 
 
 def listing(names: Iterable[str], most: int = 12) -> str:

@@ -6,10 +6,12 @@ Exit status: 0 done, 1 refused or failed (one sentence on stderr), 2 wrong usage
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -18,6 +20,10 @@ from .client import Vmm
 from .display import Display
 from .errors import BadRequest, VmmError
 from .model import LeaseState, Needs
+
+if TYPE_CHECKING:
+    from .catalogue import Catalogue
+    from .pools.inventory import Inventory
 
 DEFAULT_URL = "http://127.0.0.1:8440"
 
@@ -125,15 +131,26 @@ def token(options: argparse.Namespace) -> None:
 
 
 def check(options: argparse.Namespace) -> None:
-    """Check a catalogue."""
+    """Check a catalogue, also against its clouds as far as they answer."""
     from .catalogue import load
 
     catalogue = load(options.catalogue)
+    inventory = asyncio.run(_ask_clouds(catalogue))
+    for cloud, why in inventory.silent.items():
+        print(f"cloud {cloud} did not answer, its sizes are not checked: {why}", file=sys.stderr)
     print(
         f"{options.catalogue} is good: {len(catalogue.environments)} environments, "
         f"{len(catalogue.pools)} pools in {len(catalogue.clouds)} clouds "
         f"at {len(catalogue.locations)} locations"
     )
+
+
+async def _ask_clouds(catalogue: Catalogue) -> Inventory:
+    from .pools.inventory import Inventory
+
+    inventory = await Inventory.open(catalogue, service_url="", public_key="")
+    await inventory.close()
+    return inventory
 
 
 def _vmm(options: argparse.Namespace) -> Vmm:

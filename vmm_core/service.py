@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 STOP_S = 2.0
 """How long each part may take to stop."""
+BODY_S = 60.0
+"""How long a request's body may take to arrive."""
 DRAIN_S = 60.0
 """How long the deletion of all machines may take, if they are to be deleted."""
 EVERYWHERE = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - told apart, not bound to
@@ -127,7 +129,9 @@ class Service:
         leases = Leases(store, inventory, self._agents, wake=self._pools.wake)
 
         services = Services(catalogue, store, leases, self._pools, tokens)
-        server = HTTPServer(make_application(services, switchboard), max_body_size=MAX_BODY)
+        server = HTTPServer(
+            make_application(services, switchboard), max_body_size=MAX_BODY, body_timeout=BODY_S
+        )
         server.add_sockets(sockets)
         self._open.push_async_callback(_hang_up, server)
         self._open.push_async_callback(switchboard.close)

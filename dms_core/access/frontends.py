@@ -13,6 +13,7 @@ import hashlib
 import hmac
 import logging
 import os
+import re
 import secrets
 from enum import StrEnum
 from pathlib import Path
@@ -64,7 +65,7 @@ class Frontends:
             NotAllowed: it lacks the scope.
         """
         self._refresh()
-        digest = hashlib.sha256(token.encode()).hexdigest()
+        digest = hashlib.sha256(token.encode(errors="replace")).hexdigest()
         # All are compared, so that the time tells nothing.
         found = [row for row in self._known if hmac.compare_digest(row.sha256, digest)]
         if not found:
@@ -92,6 +93,10 @@ def add(file: Path, name: str, scopes: list[Scope]) -> str:
     Raises:
         ConfigError: the file is wrong, or has that name already.
     """
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,61}[a-z0-9]|[a-z0-9]", name):
+        raise ConfigError(
+            f"{name!r} cannot be a frontend's name; use lower case letters, digits and ._-"
+        )
     known = _read(file) if file.exists() else ()
     if any(row.name == name for row in known):
         raise ConfigError(f"{file}: there is a frontend {name!r}; remove its row or choose another")

@@ -177,9 +177,7 @@ class Guarded(WritableStorage):
                 continue
         return Page(entries=tuple(found))
 
-    async def _at_home(
-        self, path: str, call: Callable[[], Awaitable[_T]], *, depth: int = 1
-    ) -> _T:
+    async def _at_home(self, path: str, call: Callable[[], Awaitable[_T]], *, depth: int = 1) -> _T:
         """Make the user's home if its lack, ``depth`` above, is why ``call`` finds nothing."""
         try:
             return await call()

@@ -186,6 +186,6 @@ class Names:
         return (
             listed is not None
             and path != "/"
-            and now - listed.at_s < listed.ttl_s
+            and now - listed.at_s < self.ages.writable_s  # new runs are looked for by name
             and name_of(path) not in listed.names
         )

@@ -21,6 +21,7 @@ from .. import errors
 from ..cache.cached import Cached
 from ..cache.residency import Residency
 from ..model import Entry, Kind, Space
+from ..paths import parts_of
 from .attributes import XATTRS, Owner, attributes, statvfs, xattr
 from .bridge import Bridge
 from .handles import Handle, Handles
@@ -215,6 +216,8 @@ class Filesystem:
 
     def rename(self, path: str, to: str, *, replace: bool = True) -> None:
         """Move within a volume; atomically replaces what is at ``to`` unless told otherwise."""
+        if parts_of(path)[0] != parts_of(to)[0]:
+            raise errors.CrossVolume(f"{to} is in another volume than {path}; copy it instead.")
         entry = self._wait(self._cached.rename(path, to, replace=replace))
         for handle in self._handles.all():
             if handle.entry.path == path:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from ..errors import ConfigError, DmsError, NotPermitted
+from ..paths import MAX_NAME_BYTES, name_of
 from .filesystem import Filesystem, Opened
 
 log = logging.getLogger(__name__)
@@ -105,7 +106,7 @@ class Driver:
         if self.name == "fusepy":
             options |= {"big_writes": True, "max_background": _REQUESTS}
         elif self._version() >= (3, 12):
-            options["max_threads"] = _REQUESTS
+            options |= {"max_threads": _REQUESTS, "max_idle_threads": _REQUESTS}
         return options
 
     def _version(self) -> tuple[int, int]:
@@ -170,6 +171,8 @@ def _entered(operation: Callable[..., R]) -> Callable[..., R]:
     def entered(self: _Operations, *args: Any) -> R:
         if not self.is_admitted():
             raise OSError(errno.EACCES, "this mount is another user's")
+        if len(name_of(args[0]).encode("utf-8", "surrogateescape")) > MAX_NAME_BYTES:
+            raise OSError(errno.ENAMETOOLONG, "names have 255 bytes at most")
         return operation(self, *args)
 
     return _answered(entered)

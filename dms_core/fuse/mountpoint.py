@@ -82,7 +82,7 @@ def is_mounted(mountpoint: Path) -> bool:
 def is_dead(mountpoint: Path) -> bool:
     """Whether the process that served the mount is gone."""
     try:
-        mountpoint.stat()
+        os.statvfs(mountpoint)  # stat() may still be answered from the kernel's memory
     except OSError as error:
         return error.errno in (errno.ENOTCONN, errno.ECONNABORTED)
     return False

@@ -14,7 +14,7 @@ from tornado.iostream import StreamClosedError
 
 from ..errors import BadRequest, DmsError, IsAFolder, Stale
 from ..model import Entry, Kind
-from .handler import Handler, log
+from .handler import Handler, log, phrase
 from .ranges import UnsatisfiableRangeError, span_of
 
 PIECE_BYTES = 1 << 20
@@ -40,7 +40,7 @@ class ContentHandler(Handler):
             span = span_of(self.request.headers.get("Range"), entry.size)
         except UnsatisfiableRangeError:
             self.set_header("Content-Range", f"bytes */{entry.size}")
-            self.send_error(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
+            self.tell(phrase(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE))
             return
         offset, length = span or (0, entry.size)
         piece = await self.tree.read(entry, offset, min(length, PIECE_BYTES))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from types import TracebackType
@@ -90,7 +91,7 @@ class Handler(RequestHandler):
             value = int(text or "", base)
         except ValueError:
             value = -1
-        if value < 0 or text is None or not text.isdigit():
+        if not 0 <= value < 1 << 63:
             raise BadRequest(f"The query needs {name}= as a number, not {text!r}.")
         return value
 
@@ -112,28 +113,30 @@ class Handler(RequestHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Tell a failure as an RFC 9457 problem."""
         error = kwargs["exc_info"][1] if "exc_info" in kwargs else None
-        if isinstance(error, DmsError):
-            told = problems.problem(error)
-        else:
-            phrase = HTTPStatus(status_code).phrase
-            detail = getattr(error, "log_message", None) if status_code < 500 else None
-            told = {
-                "type": "about:blank",
-                "title": phrase,
-                "status": status_code,
-                "detail": detail or f"{phrase}: {self.request.method} {self.request.path}",
-            }
-        self.set_status(int(str(told["status"])))
         if isinstance(error, NotAuthenticated):
             self.set_header("WWW-Authenticate", "Bearer")
+        if isinstance(error, DmsError):
+            self.tell(problems.problem(error))
+        else:
+            self.tell(phrase(HTTPStatus(status_code)))
+
+    def tell(self, problem: Mapping[str, object]) -> None:
+        """Answer with a problem."""
+        self.set_status(int(str(problem["status"])))
         self.set_header("Content-Type", problems.CONTENT_TYPE)
-        self.finish(json.dumps(told))
+        self.finish(json.dumps(problem))
 
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
         """Only what nobody foresaw is worth a traceback."""
         if isinstance(value, DmsError | HTTPError | StreamClosedError):
             return
         log.error("%s %s failed", self.request.method, self.request.path, exc_info=(typ, value, tb))  # type: ignore[arg-type]
+
+
+def phrase(status: HTTPStatus) -> dict[str, object]:
+    """The problem that is no more than its HTTP status."""
+    detail = f"{status.description or status.phrase}."
+    return {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail}
 
 
 class NoSuchResource(Handler):

@@ -12,6 +12,7 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from .. import errors
 from ..model import Kind
@@ -49,7 +50,10 @@ def file(root: str, parts: Sequence[str], flags: int) -> Iterator[int]:
     with folder(root, parts[:-1]) as folder_fd:
         # O_NONBLOCK: opening a pipe must not wait for its other end.
         flags |= os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        fd = os.open(parts[-1], flags, dir_fd=folder_fd)
+        try:
+            fd = os.open(parts[-1], flags, dir_fd=folder_fd)
+        except PermissionError:
+            fd = _open_own(parts[-1], flags, folder_fd)
     try:
         mode = os.fstat(fd).st_mode
         if stat.S_ISDIR(mode):
@@ -59,6 +63,23 @@ def file(root: str, parts: Sequence[str], flags: int) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
+
+
+def _open_own(name: str, flags: int, folder_fd: int) -> int:
+    """Open what is this process's own but has no permission bit for it.
+
+    A program may make a file ``0444`` and fill it: it holds it open. The calls
+    of a storage come one by one, so its owner gets in for the time of opening.
+    """
+    with _by_proc(name, folder_fd) as path:
+        info = path.stat()
+        if info.st_uid != os.geteuid() or not stat.S_ISREG(info.st_mode):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        path.chmod(stat.S_IMODE(info.st_mode) | 0o600)
+        try:
+            return os.open(name, flags, dir_fd=folder_fd)
+        finally:
+            path.chmod(stat.S_IMODE(info.st_mode))
 
 
 def named(path: str) -> list[str]:
@@ -118,13 +139,13 @@ def sync(name: str, folder_fd: int) -> None:
 
 
 @contextmanager
-def _by_proc(name: str, folder_fd: int) -> Iterator[str]:
+def _by_proc(name: str, folder_fd: int) -> Iterator[Path]:
     """A path to exactly this file or folder, whatever its permissions and its name do."""
     fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder_fd)
     try:
         if stat.S_ISLNK(os.fstat(fd).st_mode):
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-        yield f"/proc/self/fd/{fd}"
+        yield Path(f"/proc/self/fd/{fd}")
     finally:
         os.close(fd)
 
@@ -132,7 +153,7 @@ def _by_proc(name: str, folder_fd: int) -> Iterator[str]:
 def set_mode(name: str, folder_fd: int, mode: int) -> None:
     """Set the permission bits."""
     with _by_proc(name, folder_fd) as path:
-        os.chmod(path, mode)  # noqa: PTH101 - with its sibling utime
+        path.chmod(mode)
 
 
 def set_mtime(name: str, folder_fd: int, mtime_ns: int) -> None:

@@ -67,6 +67,7 @@ class RemoteStorage(WritableStorage):
         self.rest = Rest(
             url,
             token or (lambda: token_in(token_file)),
+            root=path,
             timeout_s=timeout_s,
             connections=connections,
         )

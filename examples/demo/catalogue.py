@@ -67,11 +67,13 @@ def scaled(row: Row, cpus: int, ram_gb: float) -> dict[str, object]:
     }
 
 
-def demo_catalogue(folder: Path, reach: list[int]) -> dict[str, object]:
+def demo_catalogue(folder: Path, reach: list[int], hide: list[Path]) -> dict[str, object]:
     """The catalogue as the YAML's tree.
 
-    ``folder`` holds the machines of both clouds; ``reach`` are the ports of
-    this host's loopback that machines may dial (hub and DMS).
+    Args:
+        folder: holds the machines of both clouds.
+        reach: ports of this host's loopback that machines may dial (hub and DMS).
+        hide: folders of this host that machines must not see (tokens, other users' data).
     """
     rows = {row.name: row for row in read_table() if row.name in OFFERED}
     cpus, ram_gb = host_size()
@@ -87,7 +89,8 @@ def demo_catalogue(folder: Path, reach: list[int]) -> dict[str, object]:
                     "folder": str(folder / location),
                     "reach": reach,
                     "sizes": sizes,
-                    "overcommit": 8,
+                    "overcommit": {"cpus": 8},
+                    "hide": [str(path) for path in hide],
                 },
             }
             for location in LOCATIONS
@@ -120,6 +123,6 @@ def demo_catalogue(folder: Path, reach: list[int]) -> dict[str, object]:
 def _description(row: Row, size: dict[str, object]) -> str:
     gpus = f", {row.gpus} GPU" if row.gpus else ""
     return (
-        f"For {', '.join(row.instruments)}. At {row.facility}: {row.cpus} CPUs, "
-        f"{row.ram_gb} GiB{gpus}. Scaled to this host: {size['cpus']:g} CPUs, {size['ram_gb']} GiB."
+        f"At {row.facility}: {row.cpus} CPUs, {row.ram_gb} GiB{gpus}. "
+        f"In this demo, scaled to the host: {size['cpus']:g} CPU, {size['ram_gb']} GiB."
     )

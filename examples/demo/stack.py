@@ -251,7 +251,8 @@ class Stack:
             vmm / "catalogue.yaml",
             demo_catalogue(
                 self.state / "machines",
-                reach=[self._ports["hub"], self._ports["dms"], self._ports["vmm"]],
+                reach=[self._ports["hub"], self._ports["dms"]],
+                hide=[self.state, self.settings.data],
             ),
         )
         membership = self.settings.data / "membership.yaml"
@@ -291,7 +292,7 @@ class Stack:
                 {
                     "name": name,
                     "kind": "posix",
-                    "options": {"root": str(data / name), "read_only": name == "archive"},
+                    "options": {"folder": str(data / name), "read_only": name == "archive"},
                 }
                 for name in titles
             ],

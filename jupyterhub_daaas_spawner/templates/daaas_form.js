@@ -51,7 +51,7 @@
     const waits = able.map((offer) => offer.next_in_s).filter((wait) => wait !== null);
     if (waits.length) return ["soon", `next in ${duration(Math.min(...waits))}`];
     const booting = sum(able, "booting");
-    return ["soon", booting ? `${booting} starting up` : "none free; you would wait in the queue"];
+    return ["soon", booting ? `${booting} starting up` : "none ready; you would wait for one"];
   }
 
   const meets = (offer, choice) =>

@@ -111,9 +111,9 @@ async def test_the_same_file_in_two_volumes_has_two_ids(tmp_path: Path) -> None:
 
 
 async def test_errors_name_the_path_in_the_tree(namespace: Namespace) -> None:
-    with pytest.raises(errors.NotFound, match="^/home/absent does not exist"):
+    with pytest.raises(errors.NotFound, match=r"^/home/absent does not exist"):
         await namespace.lookup("/home/absent")
-    with pytest.raises(errors.Exists, match="^/home/many exists already"):
+    with pytest.raises(errors.Exists, match=r"^/home/many exists already"):
         await namespace.rename("/home/empty", "/home/many", replace=False)
 
 

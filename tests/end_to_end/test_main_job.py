@@ -55,9 +55,6 @@ def test_from_login_to_data_and_back(stack: Stack, page: Page, trace_folder: Pat
 
     # 2. Start: a machine that was booted before becomes alice's.
     pages.press_start(page)
-    page.wait_for_url("**/spawn-pending/**", timeout=20_000)
-    expect(page.locator("#progress-log li").first).to_be_visible()
-    page.screenshot(path=trace_folder / "2-progress.png")
     pages.wait_for_lab(page)
     with stack.vmm() as vmm:
         (lease,) = vmm.leases(owner="alice")
@@ -102,6 +99,20 @@ def test_from_login_to_data_and_back(stack: Stack, page: Page, trace_folder: Pat
         assert lease.machine.id not in machines
         assert len(refilled) == 2
         assert vmm.leases(owner="alice") == []
+
+
+def test_nothing_is_ready_and_the_progress_page_tells(
+    stack: Stack, page: Page, trace_folder: Path
+) -> None:
+    pages.log_in(page, stack.hub_url, "carol", stack.settings.password)
+    pages.open_spawn_page(page, stack.hub_url, "carol")
+    pages.choose(page, "artemis")  # a pool that keeps no machine ready: it boots when asked
+    pages.press_start(page)
+    page.wait_for_url("**/spawn-pending/**", timeout=20_000)
+    expect(page.locator("#progress-log li").nth(1)).to_be_visible(timeout=20_000)
+    page.screenshot(path=trace_folder / "2-progress.png")
+    pages.wait_for_lab(page)
+    pages.stop_server(page, stack.hub_url)
 
 
 def run_in_notebook(page: Page, code: str) -> str:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyterhub_daaas_spawner.options import Options, OptionsError, read
+from jupyterhub_daaas_spawner.options import Options, OptionsError, nearest, read
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -52,6 +52,14 @@ def test_a_bad_value_is_one_sentence_that_names_it(sent, sentence):
         read(sent)
     assert str(caught.value).startswith(sentence)
     assert caught.value.reason == "options"
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("muom", "muon"), ("sans", "sans-for-sans2d"), ("SANS", "sans-for-sans2d"), ("xyz", None)],
+)
+def test_the_nearest_name_is_one_like_it_or_one_that_holds_it(name, meant):
+    assert nearest(name, ["muon", "sans-for-sans2d"]) == meant
 
 
 @given(st.dictionaries(st.sampled_from([*Options.model_fields, "other"]), JSON, max_size=4))

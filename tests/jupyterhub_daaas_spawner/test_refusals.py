@@ -22,7 +22,7 @@ def test_the_hub_shows_our_words_and_the_next_move_as_a_link():
     text, html = format_exception(refused)
     assert text == (
         "Mantid at <ISIS> is full. What would work: Start Mantid at Diamond <DLS> "
-        "with 2 CPUs, 4 GB (3 ready now)."
+        "with 2 CPUs, 4 GiB (3 ready now)."
     )
     page = BeautifulSoup(html, "html.parser")
     assert "Mantid at <ISIS> is full." in page.text

@@ -55,7 +55,7 @@ def test_an_unknown_environment_lists_the_known_and_offers_the_nearest():
 def test_an_impossible_size_says_what_the_largest_is():
     error = refusal(Options(environment="mantid", cpus=64))
     assert str(error) == (
-        "Mantid is not offered with 64 CPUs: the largest machine has 8 CPUs, 32 GB."
+        "Mantid is not offered with 64 CPUs: the largest machine has 8 CPUs, 32 GiB."
     )
     assert error.reason == "impossible"
     assert error.moves[0].options == {
@@ -69,7 +69,7 @@ def test_the_largest_are_told_where_none_is_larger_in_everything():
     offers = (offer(TOMO, ISIS, LARGE, free=1), offer(TOMO, ISIS, GPU, free=1))
     assert str(refusal(Options(environment="tomography", cpus=8, gpus=1), offers)) == (
         "Tomography is not offered with 8 CPUs and 1 GPUs: "
-        "the largest machine has 8 CPUs, 32 GB or 4 CPUs, 16 GB, 1 GPU."
+        "the largest machine has 8 CPUs, 32 GiB or 4 CPUs, 16 GiB, 1 GPU."
     )
 
 
@@ -93,8 +93,8 @@ def test_no_offers_at_all_is_said_plainly():
 def test_alternatives_are_ready_now_and_elsewhere_first():
     moves = alternatives(Options(environment="mantid", location="isis", size="small"), OFFERS)
     assert [move.label for move in moves] == [
-        "Start Mantid at Diamond <DLS> with 2 CPUs, 4 GB (3 ready now)",
-        "Start Mantid at ISIS with 8 CPUs, 32 GB (1 ready now)",
+        "Start Mantid at Diamond <DLS> with 2 CPUs, 4 GiB (3 ready now)",
+        "Start Mantid at ISIS with 8 CPUs, 32 GiB (1 ready now)",
     ]
 
 

@@ -1,15 +1,15 @@
 import pytest
 
-from jupyterhub_daaas_spawner.wording import availability, duration, event_words, hardware, listing
+from jupyterhub_daaas_spawner.wording import availability, duration, hardware, listing
 from vmm_core.model import Size
 
 from .examples import DIAMOND, ISIS, MANTID, SMALL, offer
 
 
 def test_hardware_in_words():
-    assert hardware(Size(name="a", cpus=1, ram_gb=0.5)) == "1 CPU, 0.5 GB"
+    assert hardware(Size(name="a", cpus=1, ram_gb=0.5)) == "1 CPU, 0.5 GiB"
     size = Size(name="a", cpus=28, ram_gb=180, gpus=2, gpu_model="RTX 4000")
-    assert hardware(size) == "28 CPUs, 180 GB, 2 GPUs (RTX 4000)"
+    assert hardware(size) == "28 CPUs, 180 GiB, 2 GPUs (RTX 4000)"
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_the_soonest_counts_when_none_is_free():
 
 def test_without_an_estimate_what_is_on_its_way():
     assert availability([offer(MANTID, ISIS, SMALL, booting=2)]) == "2 starting up"
-    assert availability([offer(MANTID, ISIS, SMALL)]) == "none free; you would wait in the queue"
+    assert availability([offer(MANTID, ISIS, SMALL)]) == "none ready; you would wait for one"
 
 
 def test_why_not_counts_only_if_nothing_can_be_had():
@@ -50,9 +50,3 @@ def test_why_not_counts_only_if_nothing_can_be_had():
 def test_a_long_listing_is_cut_with_the_number_left_out():
     assert listing(["a", "b"]) == "a, b"
     assert listing("abcd", most=2) == "a, b and 2 more"
-
-
-def test_an_event_is_told_without_the_names_of_programs():
-    assert event_words("Starting jupyterhub-singleuser") == "Starting the notebook server"
-    assert event_words("dms-mount answers") == "The data mount answers"
-    assert event_words("") == ""

@@ -14,7 +14,6 @@ import contextlib
 import os
 import shutil
 import signal
-import traceback
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,6 +24,7 @@ from vmm_core.model import LeaseState, MachineState
 from vmm_core.store import Store
 from vmm_core.store.engine import Transaction
 
+from .processes import exit_code, forked
 from .world import Clock, World, session, world
 
 AT_ONCE = 2
@@ -154,25 +154,6 @@ async def converge(w: World) -> None:
     raise AssertionError(f"not settled: {machines}, at the clouds: {w.at_clouds()}")
 
 
-def forked(work: Callable[[], object], told: Path) -> int:
-    """Start ``work`` in a process of its own; a failure's traceback goes to ``told``."""
-    pid = os.fork()
-    if pid:
-        return pid
-    code = 1
-    try:
-        work()
-        code = 0
-    except BaseException:
-        told.write_text(traceback.format_exc())
-    finally:
-        os._exit(code)
-
-
-def ended_well(pid: int) -> bool:
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-
-
 def count_effects(template: Path, folder: Path) -> int:
     """How many effects the day has when nobody is killed."""
     shutil.copytree(template, folder)
@@ -183,7 +164,7 @@ def count_effects(template: Path, folder: Path) -> int:
         asyncio.run(day(folder, killer))
         counted.write_text(str(killer.count))
 
-    assert ended_well(forked(work, told)), told.read_text()
+    assert exit_code(forked(work, told)) == 0, told.read_text()
     return int(counted.read_text())
 
 
@@ -191,8 +172,7 @@ def kill_and_recover(folder: Path, at: int) -> None:
     """The day until effect ``at``, then the recovery."""
     told = folder / "told"
     killed = forked(lambda: asyncio.run(day(folder, Killer(at))), told)
-    status = os.waitstatus_to_exitcode(os.waitpid(killed, 0)[1])
-    if status not in (0, -signal.SIGKILL):  # 0: this time there were fewer effects
+    if exit_code(killed) not in (0, -signal.SIGKILL):  # 0: this time there were fewer effects
         raise AssertionError(told.read_text())
     asyncio.run(recover(folder))
 
@@ -218,7 +198,7 @@ def test_kill_9_at_every_effect_leaks_nothing_and_leases_nothing_twice(tmp_path:
                 pid = next(pid for pid, number in running.items() if number == begun)
                 folder = tmp_path / f"{begun}"
                 del running[pid]
-                if not ended_well(pid):
+                if exit_code(pid) != 0:
                     failures.append(f"killed at {begun}: {(folder / 'failure').read_text()}")
                 shutil.rmtree(folder)
             if at <= effects:

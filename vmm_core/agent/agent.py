@@ -173,7 +173,7 @@ class Agent:
         seconds = {stage: round(value, 3) for stage, value in session.seconds.items()}
         log.info("lease %s: bound, seconds %s", lease, seconds)
         self._send(Bound(lease=lease, port=wanted.port, seconds=seconds))
-        status = await ended
+        status = await asyncio.shield(ended)  # an unbind still needs to see the end
         log.info("lease %s: its program ended with status %d", lease, status)
         self._send(Ended(lease=lease, exit_status=status))
 

@@ -80,7 +80,7 @@ class Programs:
         process = Process(next(self._numbers))
         self._processes[process.number] = process
         self._say({"word": "start", "number": process.number, "start": asdict(start)})
-        await process.pid
+        await asyncio.shield(process.pid)
         return process
 
     async def stop(self, process: Process, grace_s: float) -> None:
@@ -97,7 +97,7 @@ class Programs:
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._reaps[number] = done
         self._say({"word": "reap", "number": number, "spared": [p.number for p in spared]})
-        return await done
+        return await asyncio.shield(done)
 
     def _say(self, word: dict[str, Any]) -> None:
         if self._writer is None or self._listening is None or self._listening.done():

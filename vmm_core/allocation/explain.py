@@ -11,6 +11,10 @@ from .match import removed_by
 from .rank import Ranked, rank
 
 
+_TOLD = 4
+"""Most pools that an error names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """Which pools can serve a request, best first, and why."""
@@ -18,6 +22,8 @@ class Decision:
     needs: Needs
     ranked: tuple[Ranked, ...]
     candidates: tuple[Candidate, ...]
+    booting: bool
+    """Whether a machine of a pool that fits is on its way."""
 
     @property
     def possible(self) -> bool:
@@ -27,35 +33,32 @@ class Decision:
     def claimed(self, pool: str, machine: str) -> Explanation:
         """The explanation of a request that got ``machine`` of ``pool``."""
         won = next((c for c in self.candidates if c.pool == pool), None)
-        penalty = f" with a penalty of {won.score:.2g}" if won and won.score else ""
+        penalty = f", with a penalty of {won.score:.2g}" if won and won.score else ""
         return Explanation(
-            summary=f"{machine} of {pool}: {self._fit()}, it was free{penalty}",
+            summary=f"{self._fit()}; {machine} of {pool} was the best that was free{penalty}",
             candidates=self.candidates,
         )
 
     def waiting(self) -> Explanation:
         """The explanation of a request that has to wait."""
-        booting = "one is booting" if self._booting() else "one is made as soon as there is room"
+        next_one = "one is on its way" if self.booting else "one is made as soon as there is room"
         return Explanation(
-            summary=f"no machine is free now: {self._fit()}, {booting}",
+            summary=f"{self._fit()}; no machine is free now, {next_one}",
             candidates=self.candidates,
         )
 
     def impossible(self) -> str:
         """One sentence: what was asked for, and why each pool that came near does not do."""
-        near = [c for c in self.candidates if not c.removed_by.startswith("its ")]
-        told = near or list(self.candidates)
-        reasons = "; ".join(f"{c.pool}: {c.removed_by}" for c in told[:4])
-        more = f"; and {len(told) - 4} more" if len(told) > 4 else ""
-        if not told:
-            return f"no pool can give {describe(self.needs)}: the catalogue has no pools"
-        return f"no pool can give {describe(self.needs)} ({reasons}{more}): ask for less"
+        wanted = describe(self.needs)
+        near = [c for c in self.candidates if not c.removed_by.startswith("its environment")]
+        if not near:
+            return f"no pool can give {wanted}: the catalogue has no pool of that environment"
+        reasons = "; ".join(f"{c.pool}: {c.removed_by}" for c in near[:_TOLD])
+        more = f"; and {len(near) - _TOLD} more" if len(near) > _TOLD else ""
+        return f"no pool can give {wanted} ({reasons}{more}): ask for something else"
 
     def _fit(self) -> str:
         return f"{len(self.ranked)} of {len(self.candidates)} pools fit"
-
-    def _booting(self) -> bool:
-        return bool(self.ranked) and not self.ranked[0].facts.pool.paused
 
 
 def decide(needs: Needs, facts: Sequence[PoolFacts], counts: Mapping[str, Counts]) -> Decision:
@@ -77,7 +80,12 @@ def decide(needs: Needs, facts: Sequence[PoolFacts], counts: Mapping[str, Counts
         ),
         key=lambda c: order.get(c.pool, len(order)),
     )
-    return Decision(needs=needs, ranked=ranked, candidates=tuple(candidates))
+    return Decision(
+        needs=needs,
+        ranked=ranked,
+        candidates=tuple(candidates),
+        booting=any(counts.get(name, NONE).booting for name in scores),
+    )
 
 
 def describe(needs: Needs) -> str:

@@ -1,9 +1,10 @@
 """The one handler that serves every route of the table.
 
-In order: the method, the token and the body's size are checked before the body
-is read; then the body and the query are checked by the route's models; then the
-route runs. Whatever goes wrong leaves as a problem. Bodies are neither logged
-nor repeated in errors, because sessions carry their users' tokens.
+In order: the method and the token are checked when the headers are there, and
+the body is kept only if they are good and it is not too large; then body and
+query are checked by the route's models; then the route runs. Whatever goes
+wrong leaves as a problem. Bodies are neither logged nor repeated in errors,
+because sessions carry their users' tokens.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from tornado.iostream import StreamClosedError
 from tornado.web import stream_request_body
 
-from ..errors import BadRequest, NotAllowed
+from ..errors import BadRequest, NotAllowed, VmmError
 from ..model import LeaseEvent
 from ..tokens import Caller
 from .handlers import ProblemHandler, authenticate
@@ -34,7 +35,6 @@ _ANYBODY = Caller("", frozenset())
 class Endpoint(ProblemHandler):
     """All methods of one path."""
 
-    SUPPORTED_METHODS = ("GET", "POST", "DELETE")
     caller = _ANYBODY
 
     def initialize(self, services: Services, routes: Mapping[str, Route[Any, Any]]) -> None:
@@ -42,16 +42,46 @@ class Endpoint(ProblemHandler):
         self._services = services
         self._routes = routes
         self._body = bytearray()
+        self._refusal: VmmError | None = None
         self._follower: asyncio.Task[None] | None = None
 
     def prepare(self) -> None:
-        """Check everything that the headers tell, before the body is read."""
+        """Check what the headers tell.
+
+        A refusal is kept until the body has gone by: an answer that comes before
+        would close the connection under the caller's hands.
+        """
+        try:
+            self._route = self._permitted()
+        except VmmError as error:
+            self._refusal = error
+
+    def data_received(self, chunk: bytes) -> None:
+        """Collect the body, or let it go by if it is refused."""
+        if self._refusal is not None:
+            return
+        self._body += chunk
+        if len(self._body) > self._route.body_limit:
+            self._body.clear()
+            self._refusal = BodyTooLarge(
+                f"the body is larger than the {self._route.body_limit} bytes that are taken here"
+            )
+
+    def on_connection_close(self) -> None:
+        """Nobody listens any more."""
+        if self._follower is not None:
+            self._follower.cancel()
+
+    async def _answer(self, **path: str) -> None:
+        await self._run(path)
+
+    get = post = delete = put = patch = head = options = _answer
+
+    def _permitted(self) -> Route[Any, Any]:
+        """The route, if there is one and the caller may take it."""
         route = self._routes.get(self.request.method or "")
         if route is None:
-            allowed = ", ".join(sorted(self._routes))
-            self.set_header("Allow", allowed)
-            raise WrongMethod(f"{self.request.path} takes {allowed} only")
-        self._route = route
+            raise WrongMethod(self.request.path, tuple(sorted(self._routes)))
         if route.scopes is not None:
             self.caller = authenticate(self, self._services.tokens)
         if route.scopes and not route.scopes & self.caller.scopes:
@@ -59,34 +89,11 @@ class Endpoint(ProblemHandler):
                 f"the token {self.caller.name!r} may not do this: it needs the scope "
                 f"{' or '.join(sorted(route.scopes))}"
             )
-        length = self.request.headers.get("Content-Length", "0")
-        if length.isdecimal() and int(length) > route.body_limit:
-            self._refuse_body()
-
-    def data_received(self, chunk: bytes) -> None:
-        """Collect the body, as far as it is allowed to go."""
-        if len(self._body) + len(chunk) > self._route.body_limit:
-            self._refuse_body()
-        self._body += chunk
-
-    def on_connection_close(self) -> None:
-        """Nobody listens any more."""
-        if self._follower is not None:
-            self._follower.cancel()
-
-    async def get(self, **path: str) -> None:
-        """Run the route."""
-        await self._run(path)
-
-    async def post(self, **path: str) -> None:
-        """Run the route."""
-        await self._run(path)
-
-    async def delete(self, **path: str) -> None:
-        """Run the route."""
-        await self._run(path)
+        return route
 
     async def _run(self, path: Mapping[str, str]) -> None:
+        if self._refusal is not None:
+            raise self._refusal
         route = self._route
         call = Call(
             caller=self.caller,
@@ -157,6 +164,3 @@ class Endpoint(ProblemHandler):
         finally:
             step.cancel()
             await asyncio.wait([step])
-
-    def _refuse_body(self) -> None:
-        raise BodyTooLarge(f"the body is larger than the {self._route.body_limit} bytes allowed")

@@ -10,7 +10,7 @@ from tornado.web import HTTPError, RequestHandler
 from ..errors import NotAuthenticated, NotFound, VmmError
 from ..tokens import Caller, TokensFile
 from .models import PREFIX
-from .problems import PROBLEM_MEDIA, problem_of, problem_of_status
+from .problems import PROBLEM_MEDIA, WrongMethod, problem_of, problem_of_status
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +24,9 @@ class ProblemHandler(RequestHandler):
         self.set_header("Cache-Control", "no-store")
         self.set_header("X-Content-Type-Options", "nosniff")
 
+    def compute_etag(self) -> None:
+        """None: what may not be kept needs no name."""
+
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """The problem of the exception in ``exc_info``."""
         error = kwargs["exc_info"][1] if "exc_info" in kwargs else None
@@ -35,6 +38,8 @@ class ProblemHandler(RequestHandler):
         self.set_header("Content-Type", PROBLEM_MEDIA)
         if isinstance(error, NotAuthenticated):
             self.set_header("WWW-Authenticate", "Bearer")
+        if isinstance(error, WrongMethod):
+            self.set_header("Allow", ", ".join(error.allowed))
         self.finish(problem.model_dump_json())
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:

@@ -26,6 +26,10 @@ class WrongMethod(VmmError):
     status = 405
     slug = "wrong-method"
 
+    def __init__(self, path: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(f"{path} takes {' and '.join(allowed)} only")
+        self.allowed = allowed
+
 
 def problem_of(error: VmmError) -> Problem:
     """The problem that tells a caller of ``error``."""

@@ -7,15 +7,10 @@ from collections.abc import Collection
 from datetime import timedelta
 
 from sqlalchemy import delete, insert, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 
-from .engine import Transaction
+from .engine import Transaction, upsert
 from .records import Backoff
 from .tables import installation, orphan_sightings, pool_backoff, pool_locks
-
-
-def _upsert(tx: Transaction) -> type[postgresql.Insert] | type[sqlite.Insert]:
-    return postgresql.Insert if tx.connection.dialect.name == "postgresql" else sqlite.Insert
 
 
 async def installation_id(tx: Transaction) -> str:
@@ -37,7 +32,7 @@ async def lock(tx: Transaction, pools: Collection[str], holder: str, for_s: floa
     held = set((await tx.connection.execute(fresh)).scalars()) & set(pools)
     for pool in sorted(set(pools) - held):
         statement = (
-            _upsert(tx)(pool_locks)
+            upsert(tx)(pool_locks)
             .values(pool=pool, holder=holder, expires_at=until)
             .on_conflict_do_update(
                 index_elements=[pool_locks.c.pool],
@@ -71,7 +66,7 @@ async def back_off(tx: Transaction, backoff: Backoff) -> None:
         "fingerprint": backoff.fingerprint,
     }
     await tx.connection.execute(
-        _upsert(tx)(pool_backoff)
+        upsert(tx)(pool_backoff)
         .values(pool=backoff.pool, **values)
         .on_conflict_do_update(index_elements=[pool_backoff.c.pool], set_=values)
     )
@@ -95,7 +90,7 @@ async def sight(
     )
     for cloud_id in sorted(cloud_ids):
         await tx.connection.execute(
-            _upsert(tx)(seen)
+            upsert(tx)(seen)
             .values(cloud=cloud, cloud_id=cloud_id, first_seen_at=tx.now)
             .on_conflict_do_nothing()
         )

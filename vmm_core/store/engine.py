@@ -19,6 +19,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -44,6 +45,11 @@ class Transaction:
     now: datetime
     told: set[str] = field(default_factory=set)
     """Leases that got an event; their followers are woken after the commit."""
+
+
+def upsert(tx: Transaction) -> type[postgresql.Insert] | type[sqlite.Insert]:
+    """The INSERT that knows ``ON CONFLICT``, of the transaction's database."""
+    return postgresql.Insert if tx.connection.dialect.name == "postgresql" else sqlite.Insert
 
 
 class Database:

@@ -12,7 +12,7 @@ from ..allocation.explain import Decision
 from ..allocation.facts import Counts
 from ..model import Explanation, Lease, LeaseEvent, LeaseState, Machine, MachineState, Needs
 from . import machines
-from .engine import Transaction
+from .engine import Transaction, upsert
 from .records import Binding, Waiting
 from .tables import lease_events, leases
 
@@ -65,16 +65,22 @@ async def waiting(tx: Transaction) -> list[Waiting]:
     ]
 
 
-async def add(tx: Transaction, lease: Lease) -> None:
-    """Write a lease that waits."""
-    await tx.connection.execute(
-        insert(leases).values(
+async def add(tx: Transaction, lease: Lease) -> bool:
+    """Write a lease that waits; False if its key has one that lasts, made at the same moment."""
+    done = await tx.connection.execute(
+        upsert(tx)(leases)
+        .values(
             **lease.model_dump(exclude={"machine", "needs", "explanation"}),
             needs=lease.needs.model_dump(mode="json"),
             explanation=lease.explanation.model_dump(mode="json"),
             events=0,
         )
+        .on_conflict_do_nothing(
+            index_elements=[leases.c.frontend, leases.c.owner, leases.c.key],
+            index_where=leases.c.ended_at.is_(None),
+        )
     )
+    return done.rowcount == 1
 
 
 async def serve(tx: Transaction, decide: Decide) -> int:

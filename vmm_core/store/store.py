@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 
 from ..allocation.facts import Counts
-from ..errors import Impossible, NotFound
+from ..errors import Conflict, Impossible, NotFound
 from ..model import (
     Lease,
     LeaseEvent,
@@ -199,13 +199,16 @@ class Store:
                 explanation=decision.waiting(),
                 created_at=tx.now,
             )
-            await leases.add(tx, lease)
-            await leases.tell(tx, lease.id, "requested", 0, f"{owner} asked for a machine")
-            await leases.serve(tx, decide)
-            made = await leases.one(tx, lease.id)
-            assert made is not None  # noqa: S101 - it was written above
-            if made.state is LeaseState.WAITING:
-                await leases.tell(tx, lease.id, "waiting", 5, lease.explanation.summary)
+            if await leases.add(tx, lease):
+                await leases.tell(tx, lease.id, "requested", 0, f"{owner} asked for a machine")
+                await leases.serve(tx, decide)
+                made = await leases.one(tx, lease.id)
+                if made is not None and made.state is LeaseState.WAITING:
+                    await leases.tell(tx, lease.id, "waiting", 5, lease.explanation.summary)
+            else:
+                made = await leases.live(tx, frontend, owner, key)
+        if made is None:
+            raise Conflict(f"the lease of key {key!r} ended as it was asked for: ask again")
         return made
 
     async def serve(self, decide: Decide) -> int:

@@ -115,9 +115,7 @@ def test_another_users_claims_under_my_signature_are_refused(tokens: Tokens) -> 
         tokens.verify(f"{head}.{forged}.{signature}")
 
 
-def test_other_algorithms_are_refused(
-    tokens: Tokens, key: Ed25519PrivateKey, clock: Clock
-) -> None:
+def test_other_algorithms_are_refused(tokens: Tokens, key: Ed25519PrivateKey, clock: Clock) -> None:
     claims = {
         "iss": "dms",
         "sub": "alice",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 
 import pytest
@@ -79,7 +78,7 @@ def test_a_broken_file_is_told_and_the_last_good_one_stays(
 
 def test_a_file_that_went_is_told_and_the_last_good_one_stays(file: Path) -> None:
     membership = MembershipFile(file, check_every_s=0)
-    os.unlink(file)
+    file.unlink()
     assert membership.of("alice").experiments
     assert "cannot be read" in membership.problem
 

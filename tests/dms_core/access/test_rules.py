@@ -106,9 +106,7 @@ def test_fewer_memberships_never_allow_more(
 
 
 @given(paths, st.sampled_from(Action), memberships)
-def test_homes_know_no_administrators(
-    parts: list[str], action: Action, who: Memberships
-) -> None:
+def test_homes_know_no_administrators(parts: list[str], action: Action, who: Memberships) -> None:
     if parts and parts[0] != who.user:
         decision = decide(Policy.HOME, parts, action, who)
         assert not decision.allowed

@@ -233,6 +233,7 @@ async def test_a_withdrawn_file_is_gone_from_the_cache_after_the_recheck(
     cached = make(ages=Ages(recheck_s=0))
     entry = await cached.lookup("/v/run")
     await cached.read(entry, 0, SIZE)
+    await until(lambda: cached.store.used_bytes == SIZE)
     (archive / "v" / "run").unlink()
     cached.known("/v/run")  # anybody's next look begins the recheck
     await until(lambda: cached.store.used_bytes == 0)

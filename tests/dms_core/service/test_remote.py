@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from dms_core.errors import NotFound
+from dms_core.model import Policy, Volume
+from dms_core.namespace import Namespace
 from dms_core.storage.conformance import (
     ReadableConformance,
     ReadOnlyConformance,
@@ -57,3 +60,21 @@ class TestBelowAPath(ReadableConformance, WritableConformance):
         storage = service.storage("alice", "/home/alice")
         yield storage
         await storage.close()
+
+
+class TestAVolumeFromAnotherDms(ReadableConformance, ReadOnlyConformance):
+    """A site shows another site's archive as its own."""
+
+    root = "/archive"
+
+    @pytest.fixture
+    async def storage(self, service: Service) -> AsyncIterator[Namespace]:
+        lay_out(service.folder / "archive")
+        volume = Volume(name="archive", policy=Policy.ARCHIVE, storage="there")
+        namespace = Namespace([(volume, service.storage("site", "/archive"))])
+        yield namespace
+        await namespace.close()
+
+    async def test_errors_name_the_path_here(self, storage: Namespace) -> None:
+        with pytest.raises(NotFound, match=r"^/archive/absent does not exist"):
+            await storage.lookup("/archive/absent")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+import tempfile
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -225,3 +227,72 @@ async def test_a_storage_that_hangs_ends_by_its_deadline(tmp_path: Path) -> None
     await hanging
     assert (await storage.lookup("/")).kind is Kind.FOLDER
     await storage.close()
+
+
+async def test_a_file_of_an_archive_is_immutable_when_it_settled(tmp_path: Path) -> None:
+    for name, age_s in (("closed", 7200), ("open", 0)):
+        (tmp_path / name).touch()
+        when = (tmp_path / name).stat().st_mtime - age_s
+        os.utime(tmp_path / name, (when, when))
+    storage = PosixStorage(tmp_path, read_only=True, settle_s=3600)
+    assert not storage.immutable
+    assert (await storage.lookup("/closed")).immutable
+    assert not (await storage.lookup("/open")).immutable
+    await storage.close()
+
+
+def as_a_user(work: Callable[[], Awaitable[None]]) -> int:
+    """Run ``work`` in a child that is not root, and give its exit status."""
+    child = os.fork()
+    if child == 0:
+        try:
+            if os.geteuid() == 0:
+                os.setgroups([])
+                os.setgid(65534)
+                os.setuid(65534)
+            asyncio.run(work())
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_a_read_only_file_is_filled_after_it_was_made_as_git_does() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        if os.geteuid() == 0:
+            os.chown(name, 65534, 65534)
+
+        async def work() -> None:
+            storage = PosixStorage(name)
+            await storage.create("/object", mode=0o444, exclusive=True)
+            entry = await storage.write("/object", 0, b"blob")
+            assert entry.mode == 0o444
+            assert await storage.read(await storage.lookup("/object"), 0, 9) == b"blob"
+            await storage.close()
+
+        assert as_a_user(work) == 0
+
+
+@pytest.mark.root
+def test_what_the_service_may_not_touch_is_told() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "closed").mkdir(mode=0o700)
+        (folder / "file").touch(mode=0o600)
+
+        async def work() -> None:
+            storage = PosixStorage(name)
+            for call in (
+                storage.lookup("/closed/x"),
+                storage.scan("/closed"),
+                storage.read(await storage.lookup("/file"), 0, 1),
+                storage.write("/file", 0, b"x"),
+                storage.create("/new"),
+            ):
+                with pytest.raises(errors.NotAllowed, match="may not be touched"):
+                    await call
+            await storage.close()
+
+        assert as_a_user(work) == 0

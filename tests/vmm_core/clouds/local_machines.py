@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vmm_core.clouds.base import CloudMachine, MachineSpec
-from vmm_core.clouds.local.cloud import LocalCloud
 from vmm_core.clouds.local.isolation import Prober
 from vmm_core.clouds.local.options import Options
 from vmm_core.model import Size
@@ -22,6 +21,8 @@ CHECKOUT = Path(__file__).parents[3]
 INSIDE = Path(__file__).parent / "inside.py"
 SMALL = Size(name="small", cpus=0.5, ram_gb=0.5)
 WAIT_S = 30
+QUIETLY = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-x"]
+"""Python's arguments that run tests in a checkout which the user cannot write."""
 
 
 def ways() -> list[str]:
@@ -110,17 +111,17 @@ def processes_of(folder: Path) -> list[str]:
     for path in Path("/proc").glob("[0-9]*"):
         try:
             line = (path / "cmdline").read_bytes()
-            links = [os.readlink(path / name) for name in ("root", "cwd")]
+            links = [str((path / name).readlink()) for name in ("root", "cwd")]
         except OSError:
             continue
-        if str(folder).encode() in line or any(str(folder) in link for link in links):
-            if path.name != str(os.getpid()):
-                found.append(f"{path.name}: {line.decode(errors='replace')}")
+        ours = str(folder).encode() in line or any(str(folder) in link for link in links)
+        if ours and path.name != str(os.getpid()):
+            found.append(f"{path.name}: {line.decode(errors='replace')}")
     return found
 
 
 def namespaces_of(pid: int) -> set[str]:
-    return {os.readlink(f"/proc/{pid}/ns/{kind}") for kind in ("net", "mnt", "pid")}
+    return {str(Path(f"/proc/{pid}/ns/{kind}").readlink()) for kind in ("net", "mnt", "pid")}
 
 
 def users_of(namespaces: set[str]) -> list[str]:
@@ -137,6 +138,14 @@ def users_of(namespaces: set[str]) -> list[str]:
 
 def cgroups_of(name: str) -> list[Path]:
     return [p for p in Path("/sys/fs/cgroup").rglob(f"vmm-{name}-*") if p.is_dir()]
+
+
+def names_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+def mode_of(path: Path) -> int:
+    return path.stat().st_mode & 0o777
 
 
 def mounts_of(folder: Path) -> list[str]:

@@ -238,6 +238,14 @@ class LocalCloud(Cloud):
             except TimeoutError:
                 starter.kill()  # only who waits for the start; the supervisor goes on
                 await starter.wait()
+            # Another VMM may have been starting it: then its supervisor is at work.
+            await _until(
+                lambda: (
+                    folder.supervisor() is None
+                    or _machine(folder).state is not CloudState.BUILDING
+                ),
+                START_S,
+            )
         machine = _machine(folder)
         if folder.record() is None:
             raise OutcomeUnknown(f"machine {folder.name} was deleted while it was being made")

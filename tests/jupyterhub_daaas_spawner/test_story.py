@@ -1,0 +1,42 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from jupyterhub_daaas_spawner.story import plain, told
+from vmm_core.model import LeaseEvent
+
+PLACES = {"isis": "ISIS Neutron and Muon Source"}
+
+
+def event(stage, message):
+    return LeaseEvent(
+        lease="l", number=0, at=datetime.now(UTC), stage=stage, percent=5, message=message
+    )
+
+
+@pytest.mark.parametrize(
+    ("stage", "message", "words"),
+    [
+        ("requested", "alice asked for a machine", None),
+        (
+            "waiting",
+            "1 of 7 pools fit; no machine is free now, one is on its way",
+            "No machine is free now, one is on its way",
+        ),
+        (
+            "claimed",
+            "got vmm-175a3956bc76 at isis",
+            "Got a machine at ISIS Neutron and Muon Source",
+        ),
+        ("claimed", "got vmm-175a3956bc76 at mars", "Got a machine at mars"),
+        ("binding", "vmm-175a3956bc76 answers", "The machine answers"),
+        ("binding", "Starting jupyterhub-singleuser", "Starting the notebook server"),
+        ("ready", "the session answers", "The session answers"),
+    ],
+)
+def test_an_event_is_told_in_the_users_words(stage, message, words):
+    assert told(event(stage, message), PLACES) == words
+
+
+def test_nothing_is_told_of_nothing():
+    assert plain("") == ""

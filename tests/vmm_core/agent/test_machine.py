@@ -1,0 +1,392 @@
+"""The agent in a real machine: from enrolment to a bound session, and to nothing left."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from vmm_core.agent.protocol import (
+    Bind,
+    BindError,
+    Bound,
+    Ended,
+    Failed,
+    Hello,
+    Progress,
+    Ready,
+)
+from vmm_core.clouds.base import CloudMachine, MachineSpec
+from vmm_core.clouds.local.cloud import LocalCloud
+from vmm_core.clouds.local.folder import Folder
+from vmm_core.clouds.local.options import Options
+from vmm_core.model import Daemon, File, Program, Session
+from vmm_core.processes import descendants
+
+from ..clouds.local_machines import (
+    QUIETLY,
+    SMALL,
+    as_nobody,
+    assert_gone,
+    call,
+    free_port,
+    options,
+    until,
+    ways,
+)
+from .service import Service
+
+HERE = "tests.vmm_core.agent.sessions"
+PRELOAD = (HERE,)
+
+
+class Room:
+    """A VMM, a cloud, and machines that are deleted in the end."""
+
+    def __init__(self, folder: Path, way: str, port: int, service: Service) -> None:
+        self.folder = folder
+        self.way = way
+        self.port = port
+        self.service = service
+        command = Options.model_fields["command"].default
+        chosen = options(folder, way, port, command=command)
+        self.cloud = LocalCloud("here", chosen)
+
+    async def machine(self, preload: tuple[str, ...] = PRELOAD) -> CloudMachine:
+        asked = MachineSpec(
+            name="m1",
+            owner="tests",
+            image="default",
+            size=SMALL,
+            user_data=self.service.user_data("m1", preload),
+            ports=(self.port,),
+        )
+        return await self.cloud.create(asked)
+
+    async def ready(self, preload: tuple[str, ...] = PRELOAD) -> CloudMachine:
+        machine = await self.machine(preload)
+        try:
+            await self.service.wait_for(Ready)
+        except TimeoutError:
+            pytest.fail(self.log())
+        return machine
+
+    async def bind(self, session: Session, lease: str = "lease-1") -> Bound | BindError:
+        return await self.service.bind("m1", lease, session)
+
+    async def root(self) -> str:
+        return (await self.service.wait_for(Hello)).root
+
+    def web(self, **more: object) -> Session:
+        values: dict[str, object] = {
+            "user": "alice",
+            "program": Program(argv=("web", str(self.port)), entry=f"{HERE}:web"),
+            "port": self.port,
+            "health_path": "/health",
+            **more,
+        }
+        return Session.model_validate(values)
+
+    async def facts(self, machine: CloudMachine) -> dict[str, object]:
+        body = await call(machine, self.port, b"GET /health HTTP/1.0\r\n\r\n")
+        facts: dict[str, object] = json.loads(body)
+        return facts
+
+    def log(self) -> str:
+        return (self.folder / "m1" / "machine.log").read_text()
+
+    def first_process(self) -> int:
+        status = Folder(self.folder / "m1").status()
+        assert status is not None
+        return status.processes[-1][0]
+
+    def inside(self, path: str) -> Path:
+        """Where a path of the machine is for us: for root only, the others may not look."""
+        if path == "/proc/self/mountinfo":
+            return Path(f"/proc/{self.first_process()}/mountinfo")
+        return Path(f"/proc/{self.first_process()}/root") / path.lstrip("/")
+
+    def named(self, name: str) -> list[int]:
+        """Processes in the machine that are called so."""
+        return [
+            pid
+            for pid in descendants(self.first_process())
+            if Path(f"/proc/{pid}/comm").read_text().strip() == name
+        ]
+
+
+@pytest_asyncio.fixture(params=ways())
+async def room(request: pytest.FixtureRequest) -> AsyncIterator[Room]:
+    service = Service()
+    await service.start()
+    with tempfile.TemporaryDirectory(prefix="vmm-agent-") as path:
+        made = Room(Path(path) / "machines", request.param, free_port(), service)
+        yield made
+        for machine in await made.cloud.list_owned("tests"):
+            await made.cloud.delete(machine.id)
+        assert not made.folder.exists() or list(made.folder.iterdir()) == []
+    await service.stop()
+
+
+async def test_from_create_to_bound_to_deleted(room: Room) -> None:
+    machine = await room.ready()
+    hello = await room.service.wait_for(Hello)
+    assert hello.machine == "m1"
+    assert hello.isolation == machine.isolation
+    root = hello.root
+    program = Program(argv=("web", str(room.port)), entry=f"{HERE}:web", env={"COLOUR": "green"})
+    files = (
+        File(path=f"{root}run/a/secret", content="for root", mode=0o600),
+        File(path=f"{root}home/alice/.note", content="for alice", mode=0o640, owner="user"),
+    )
+    bound = await room.bind(room.web(program=program, files=files))
+    assert isinstance(bound, Bound), bound
+    assert bound.port == room.port
+    assert {"account", "files", "program", "total"} == set(bound.seconds)
+    percents = [frame.percent for frame in room.service.frames if isinstance(frame, Progress)]
+    assert percents == sorted(percents)
+    facts = await room.facts(machine)
+    assert facts["argv"] == ["web", str(room.port)]
+    assert facts["sid"]
+    assert facts["cwd"] == f"{root}home/alice"
+    environment = facts["env"]
+    assert isinstance(environment, dict)
+    assert environment.pop("PATH")
+    assert environment.pop("SHELL").startswith("/bin/")
+    assert environment == {
+        "HOME": f"{root}home/alice",
+        "USER": "alice",
+        "LOGNAME": "alice",
+        "LANG": "C.UTF-8",
+        "COLOUR": "green",
+    }
+    assert "NoNewPrivs:\t1" in str(facts["status"])
+    assert "CapEff:\t0000000000000000" in str(facts["status"])
+    if os.geteuid() == 0:
+        assert int(str(facts["uid"])) >= 1000
+        assert facts["groups"] == [facts["gid"]]
+    secret, note = (room.inside(file.path) for file in files)
+    if os.geteuid() == 0:
+        assert secret.read_text() == "for root"
+        assert secret.stat().st_mode & 0o777 == 0o600
+        assert (note.stat().st_uid, note.stat().st_mode & 0o777) == (facts["uid"], 0o640)
+        assert note.parent.stat().st_mode & 0o777 == 0o700
+    await room.service.unbind("lease-1")
+    assert not room.named("web")
+    if os.geteuid() == 0:
+        assert not secret.exists()
+    await room.cloud.delete("m1")
+    assert_gone(room.folder, "m1")
+
+
+async def test_daemons_start_in_order_and_end_in_reverse(room: Room) -> None:
+    await room.ready()
+    root = await room.root()
+    diary = f"{root}run/diary"
+    mountpoint = f"{root}data" if room.way != "process" else None
+
+    def daemon(name: str, *more: str) -> Daemon:
+        path = f"{root}run/{name}/socket"
+        return Daemon(
+            name=name,
+            program=Program(argv=(name, name, diary, path, *more), entry=f"{HERE}:daemon"),
+            socket=path,
+            mountpoint=more[0] if more else None,
+        )
+
+    daemons = (daemon("one"), daemon("two", *([mountpoint] if mountpoint else [])))
+    bound = await room.bind(room.web(daemons=daemons))
+    assert isinstance(bound, Bound), bound
+    assert {"one", "two"} <= set(bound.seconds)
+    await room.service.unbind("lease-1")
+    if os.geteuid() == 0:
+        assert room.inside(diary).read_text() == "one is up\ntwo is up\ntwo ends\none ends\n"
+        assert " /data " not in room.inside("/proc/self/mountinfo").read_text()
+
+
+@pytest.mark.root
+@pytest.mark.mount
+@pytest.mark.parametrize("end", ["unbind", "delete", "kill"])
+async def test_a_fuse_mount_serves_the_user_and_no_end_leaves_it(room: Room, end: str) -> None:
+    machine = await room.ready()
+    mount = Daemon(
+        name="mount",
+        program=Program(argv=("mount", "/data"), entry=f"{HERE}:fuse"),
+        mountpoint="/data",
+    )
+    program = Program(argv=("web", str(room.port), "/data/hello"), entry=f"{HERE}:web")
+    bound = await room.bind(room.web(daemons=(mount,), program=program))
+    assert isinstance(bound, Bound), bound
+    assert (await room.facts(machine))["file"] == "hello"
+    if end == "unbind":
+        await room.service.unbind("lease-1")
+        assert " /data " not in room.inside("/proc/self/mountinfo").read_text()
+    elif end == "kill":
+        supervisor = Folder(room.folder / "m1").supervisor()
+        assert supervisor is not None
+        os.kill(supervisor, signal.SIGKILL)
+    await room.cloud.delete("m1")
+    assert_gone(room.folder, "m1")
+
+
+async def test_unbind_reaps_what_clings(room: Room) -> None:
+    await room.ready()
+    before = descendants(room.first_process())
+    program = Program(argv=("web", str(room.port)), entry=f"{HERE}:clinging_web")
+    assert isinstance(await room.bind(room.web(program=program)), Bound)
+    assert len(descendants(room.first_process())) >= len(before) + 4
+    await room.service.unbind("lease-1")
+    assert descendants(room.first_process()) == before
+
+
+async def test_a_program_that_ends_early_is_told_with_its_last_words(room: Room) -> None:
+    await room.ready()
+    program = Program(argv=("notebook",), entry=f"{HERE}:exits")
+    answer = await room.bind(room.web(program=program))
+    assert isinstance(answer, BindError)
+    assert answer.reason.startswith("notebook ended with status 7 before it was ready: ")
+    assert "cheese" in answer.reason
+    assert "verysecret" not in answer.reason
+
+
+async def test_a_program_that_never_answers_is_given_up_and_reaped(room: Room) -> None:
+    await room.ready()
+    before = descendants(room.first_process())
+    program = Program(argv=("notebook",), entry=f"{HERE}:forever")
+    answer = await room.bind(room.web(program=program, timeout_s=0.3))
+    assert isinstance(answer, BindError)
+    assert "notebook was not ready within 0.3 s" in answer.reason
+    assert descendants(room.first_process()) == before
+
+
+async def test_a_command_that_is_not_there_is_told(room: Room) -> None:
+    await room.ready()
+    answer = await room.bind(room.web(program=Program(argv=("/no/such/program",))))
+    assert isinstance(answer, BindError)
+    assert "cannot start /no/such/program" in answer.reason
+
+
+async def test_system_accounts_are_nobodys(room: Room) -> None:
+    await room.ready()
+    if os.geteuid() != 0:
+        pytest.skip("a normal user makes no accounts")
+    answer = await room.bind(room.web(user="daemon"))
+    assert isinstance(answer, BindError)
+    assert "daemon is a system account" in answer.reason
+
+
+async def test_the_programs_end_is_told(room: Room) -> None:
+    machine = await room.ready()
+    assert isinstance(await room.bind(room.web()), Bound)
+    _, writer = await asyncio.open_connection(machine.address, machine.ports[room.port])
+    writer.write(b"POST /3 HTTP/1.0\r\n\r\n")
+    ended = await room.service.wait_for(Ended)
+    writer.close()
+    assert (ended.lease, ended.exit_status) == ("lease-1", 3)
+
+
+async def test_only_the_vmms_binds_are_obeyed(room: Room) -> None:
+    await room.ready()
+    stranger = Service()
+    session = room.web()
+    signs: list[tuple[Callable[[], str], str]] = [
+        (lambda: stranger.sign("m1", "by-a-stranger", session), "Signature verification failed"),
+        (lambda: room.service.sign("m1", "too-late", session, lasts_s=-5), "expired"),
+        (lambda: room.service.sign("m2", "for-another", session), "another machine"),
+    ]
+    for sign, reason in signs:
+        since = len(room.service.frames)
+        await room.service.send(Bind(signed=sign()))
+        assert reason in (await room.service.wait_for(BindError, since=since)).reason
+    assert isinstance(await room.bind(session, "lease-1"), Bound)
+    second = await room.bind(session, "lease-2")
+    assert isinstance(second, BindError)
+    assert "already somebody's" in second.reason
+    await room.service.unbind("lease-1")
+    assert isinstance(await room.bind(session, "lease-3"), BindError)
+
+
+async def test_a_missing_module_is_a_clear_failure(room: Room) -> None:
+    await room.machine(("json", "no_such_module"))
+    failed = await room.service.wait_for(Failed)
+    assert "module no_such_module cannot be imported" in failed.reason
+    answer = await room.bind(room.web())
+    assert isinstance(answer, BindError)
+    assert "not ready" in answer.reason
+
+
+async def test_the_session_goes_on_while_the_vmm_is_away(room: Room) -> None:
+    machine = await room.ready()
+    assert isinstance(await room.bind(room.web()), Bound)
+    await room.service.stop()
+    assert (await room.facts(machine))["argv"]
+    await room.service.start()
+    await room.service.wait_welcomes(2)
+    assert room.service.tokens[0] == room.service.enrolment_token
+    assert room.service.tokens[-1] == room.service.reconnect_token
+    assert (await room.facts(machine))["argv"]
+    await room.service.unbind("lease-1")
+
+
+async def test_a_vacant_machine_says_ready_again_to_a_vmm_that_was_away(room: Room) -> None:
+    await room.ready()
+    await room.service.stop()
+    since = len(room.service.frames)
+    await room.service.start()
+    await room.service.wait_for(Ready, since=since)
+
+
+async def test_kill_9_of_the_agent_ends_the_session_and_is_told(room: Room) -> None:
+    await room.ready()
+    assert isinstance(await room.bind(room.web()), Bound)
+    (agent,) = room.named("vmm-agent")
+    os.kill(agent, signal.SIGKILL)
+    await until(lambda: not room.named("web"), "the session ends with its agent")
+    if os.geteuid() == 0:
+        ended = await room.service.wait_for(Ended)
+        assert ended.exit_status == -signal.SIGKILL
+        await room.service.wait_welcomes(2)
+
+
+async def test_kill_9_of_a_vacant_machines_agent_costs_nothing(room: Room) -> None:
+    await room.ready()
+    since = len(room.service.frames)
+    (agent,) = room.named("vmm-agent")
+    os.kill(agent, signal.SIGKILL)
+    await room.service.wait_for(Ready, since=since)
+    assert isinstance(await room.bind(room.web()), Bound)
+
+
+async def test_a_jupyter_server_is_forked_and_answers(room: Room) -> None:
+    machine = await room.ready(("jupyter_server.serverapp",))
+    program = Program(
+        argv=(
+            "jupyter-server",
+            "--ServerApp.ip=127.0.0.1",
+            f"--ServerApp.port={room.port}",
+            "--ServerApp.port_retries=0",
+            "--ServerApp.jpserver_extensions={}",
+            "--IdentityProvider.token=secret",
+        ),
+        entry="jupyter_server.serverapp:main",
+    )
+    session = room.web(program=program, health_path="/api")
+    bound = await room.bind(session)
+    assert isinstance(bound, Bound), bound
+    head = b"GET /api/status?token=secret HTTP/1.0\r\n\r\n"
+    assert json.loads(await call(machine, room.port, head))["kernels"] == 0
+    await room.service.unbind("lease-1")
+
+
+@pytest.mark.root
+def test_all_of_this_as_a_normal_user() -> None:
+    chosen = "deleted or daemons or clings or kill_9 or jupyter or goes_on"
+    done = as_nobody([*QUIETLY, "-k", chosen, __file__])
+    assert done.returncode == 0, done.stdout
