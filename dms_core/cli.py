@@ -141,10 +141,13 @@ def _mount(arguments: argparse.Namespace) -> int:
     if config.mountpoint.is_mount():
         raise ConfigError(f"{config.mountpoint} is a mount already; unmount it or choose another.")
     command = [sys.executable, "-m", "dms_core.cli", "mount", "--foreground", "--config"]
-    detached.start(
+    number = detached.start(
         [*command, str(arguments.config)],
         config.mountpoint.is_mount,
         deadline_s=config.connect_s + MOUNT_S,
+    )
+    sys.stdout.write(
+        f"Mounted at {config.mountpoint} by process {number}; end it with: kill {number}\n"
     )
     return 0
 

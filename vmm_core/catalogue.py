@@ -96,11 +96,11 @@ class _Reader:
         environments = self._named(items["environments"], Environment)
         pools = self._named(items["pools"], Pool)
         for account, node in clouds.values():
-            self._known(node, "location", account.location, locations)
+            self._known(node, "location", account.location, items["locations"])
             self._options(account, node)
         for pool, node in pools.values():
-            self._known(node, "environment", pool.environment, environments)
-            self._known(node, "cloud", pool.cloud, clouds)
+            self._known(node, "environment", pool.environment, items["environments"])
+            self._known(node, "cloud", pool.cloud, items["clouds"])
             if pool.ready > pool.maximum:
                 self._mistake(
                     _line_of(node, "ready"),
@@ -199,10 +199,12 @@ class _Reader:
             inner.lc.line, inner.lc.col = node.lc.line, node.lc.col
         self._checked(inner, options, f"the options of cloud {account.name!r}")
 
-    def _known(self, node: CommentedMap, key: str, name: str, known: Mapping[str, object]) -> None:
-        if name not in known:
+    def _known(self, node: CommentedMap, key: str, name: str, nodes: list[CommentedMap]) -> None:
+        """Entries that are wrong themselves count as known: one mistake is told once."""
+        names = [str(each.get("name")) for each in nodes]
+        if name not in names:
             self._mistake(
-                _line_of(node, key), f"there is no {key} {name!r}: {nearest(name, known)}"
+                _line_of(node, key), f"there is no {key} {name!r}: {nearest(name, names)}"
             )
 
     def _mistake(self, line: int, text: str) -> None:

@@ -34,7 +34,7 @@ from .tokens import TokensFile
 
 log = logging.getLogger(__name__)
 
-STOP_S = 2.0
+STOP_S = 1.0
 """How long each part may take to stop."""
 BODY_S = 60.0
 """How long a request's body may take to arrive."""

@@ -16,7 +16,6 @@ import asyncio
 import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 from pydantic import ValidationError
@@ -42,17 +41,18 @@ from .agent.protocol import (
     Welcome,
     from_agent,
 )
+from .calls import Calls
 from .errors import BindFailed
-from .model import Machine, Session
+from .model import Session
+from .pools.agents import OnProgress
 from .signing import Signer
+from .store import Store
 from .tokens import sha256_of
 
 log = logging.getLogger(__name__)
 
 HELLO_S = 10.0
 """An agent that has not said who it is by then is hung up on."""
-
-ProgressCallback = Callable[[int, str], Awaitable[None]]
 
 
 class Link(Protocol):
@@ -66,29 +66,6 @@ class Link(Protocol):
 
     def close(self, code: int, reason: str) -> None:
         """Close it, which also ends its incoming frames."""
-
-
-class Ledger(Protocol):
-    """What the switchboard needs of the store."""
-
-    async def enrol(
-        self, machine_id: str, token_sha256: str, reconnect_sha256: str
-    ) -> Machine | None:
-        """Spend the enrolment token, once; None if it is wrong or spent."""
-
-    async def reconnect(self, machine_id: str, reconnect_sha256: str) -> Machine | None:
-        """The machine, if this is its reconnect token."""
-
-    async def set_machine_facts(self, machine_id: str, *, root: str, isolation: str) -> None:
-        """Keep what the agent says of its machine."""
-
-
-@dataclass(eq=False, slots=True)
-class _Call:
-    """A bind or an unbind that waits for the agent's answer."""
-
-    answer: asyncio.Future[Bound | Unbound]
-    progress: ProgressCallback | None = None
 
 
 class Switchboard:
@@ -105,7 +82,7 @@ class Switchboard:
 
     def __init__(
         self,
-        store: Ledger,
+        store: Store,
         signer: Signer,
         *,
         on_ready: Callable[[str], Awaitable[None]],
@@ -121,7 +98,7 @@ class Switchboard:
         self._grace_s = grace_s
         self._links: dict[str, Link] = {}
         self._away: dict[str, asyncio.Task[None]] = {}
-        self._calls: dict[tuple[type[Bind | Unbind], str, str], _Call] = {}
+        self._calls = Calls()
         self._closed = False
 
     # -- asked by leases and pools
@@ -143,7 +120,7 @@ class Switchboard:
         return True
 
     async def bind(
-        self, machine_id: str, lease_id: str, session: Session, progress: ProgressCallback
+        self, machine_id: str, lease_id: str, session: Session, progress: OnProgress
     ) -> Bound:
         """Make the machine the user's of ``session``; return when its program answers.
 
@@ -157,11 +134,10 @@ class Switchboard:
             BindFailed: with the agent's sentence, or because it does not answer.
         """
         deadline_s = session.timeout_s + sum(daemon.timeout_s for daemon in session.daemons) + 5
-        call = _Call(asyncio.get_running_loop().create_future(), progress)
         request = Bind(signed=self._signer.sign_bind(machine_id, lease_id, session))
         try:
             async with asyncio.timeout(deadline_s):
-                answer = await self._ask(machine_id, lease_id, request, call)
+                answer = await self._ask(machine_id, lease_id, request, progress)
         except TimeoutError:
             raise BindFailed(
                 f"machine {machine_id} did not finish starting the session "
@@ -176,27 +152,26 @@ class Switchboard:
 
     async def unbind(self, machine_id: str, lease_id: str, timeout_s: float = 10) -> bool:
         """End the session; whether the machine said that all of it is reaped."""
-        call = _Call(asyncio.get_running_loop().create_future())
         try:
             async with asyncio.timeout(timeout_s):
-                await self._ask(machine_id, lease_id, Unbind(lease=lease_id), call)
+                await self._ask(machine_id, lease_id, Unbind(lease=lease_id))
         except (TimeoutError, ConnectionError):
             return False
         return True
 
     async def _ask(
-        self, machine_id: str, lease_id: str, request: Bind | Unbind, call: _Call
+        self,
+        machine_id: str,
+        lease_id: str,
+        request: Bind | Unbind,
+        progress: OnProgress | None = None,
     ) -> Bound | Unbound:
         link = self._links.get(machine_id)
         if link is None:
             raise ConnectionError
-        key = (type(request), machine_id, lease_id)
-        self._calls[key] = call
-        try:
+        with self._calls.open(type(request), machine_id, lease_id, progress) as answer:
             await link.send(request.model_dump_json())
-            return await call.answer
-        finally:
-            self._calls.pop(key, None)
+            return await answer
 
     # -- asked by the API, once per connection
 
@@ -213,7 +188,7 @@ class Switchboard:
             return
         reconnect_token = await self._admit(hello.machine, token)
         if reconnect_token is None:
-            log.warning("machine %s: a connection with a wrong token was refused", hello.machine)
+            log.warning("a connection as machine %.80r was refused: wrong token", hello.machine)
             link.close(CLOSE_NOT_AUTHENTICATED, "unknown machine, or wrong or spent token")
             return
         self._connect(hello.machine, link)
@@ -274,9 +249,7 @@ class Switchboard:
 
     async def _await_return(self, machine_id: str) -> None:
         await asyncio.sleep(self._grace_s)
-        for (_, machine, _), call in list(self._calls.items()):
-            if machine == machine_id and not call.answer.done():
-                call.answer.set_exception(ConnectionError())
+        self._calls.give_up(machine_id)
         log.warning("machine %s: agent away for %g s", machine_id, self._grace_s)
         try:
             await self._on_lost(machine_id)
@@ -291,43 +264,19 @@ class Switchboard:
             case Ready():
                 await self._on_ready(machine_id)
             case Progress():
-                await self._progress(machine_id, frame)
+                await self._calls.progress(machine_id, frame)
             case Bound():
-                self._answer(Bind, machine_id, frame.lease, frame)
+                self._calls.answer(Bind, machine_id, frame.lease, frame)
             case BindError():
-                self._answer(Bind, machine_id, frame.lease, BindFailed(frame.reason))
+                self._calls.answer(Bind, machine_id, frame.lease, BindFailed(frame.reason))
             case Unbound():
-                self._answer(Unbind, machine_id, frame.lease, frame)
+                self._calls.answer(Unbind, machine_id, frame.lease, frame)
             case Ended():
                 await self._on_ended(machine_id, frame.exit_status)
             case Activity():
                 log.debug("machine %s: %g %% CPU", machine_id, frame.cpu_percent)
             case Hello():
                 log.debug("machine %s: said hello again", machine_id)
-
-    async def _progress(self, machine_id: str, frame: Progress) -> None:
-        call = self._calls.get((Bind, machine_id, frame.lease))
-        if call is None or call.progress is None:
-            return
-        try:
-            await call.progress(frame.percent, frame.message)
-        except Exception:  # a lost line on a progress page must not cost the session
-            log.exception("machine %s: progress was not recorded", machine_id)
-
-    def _answer(
-        self,
-        request: type[Bind | Unbind],
-        machine_id: str,
-        lease_id: str,
-        answer: Bound | Unbound | BindFailed,
-    ) -> None:
-        call = self._calls.get((request, machine_id, lease_id))
-        if call is None or call.answer.done():
-            log.info("machine %s: an answer nobody waits for", machine_id)
-        elif isinstance(answer, BindFailed):
-            call.answer.set_exception(answer)
-        else:
-            call.answer.set_result(answer)
 
     @staticmethod
     async def _send(link: Link, frame: ToAgent) -> None:

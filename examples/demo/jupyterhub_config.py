@@ -9,11 +9,14 @@ import json
 import os
 from pathlib import Path
 
+import jupyterhub_daaas_spawner
+
 settings = json.loads(Path(os.environ["DAAAS_DEMO"]).read_text())
 state = Path(settings["hub_folder"])
 
-# --- what makes it a DAaaS hub: these five lines -----------------------------
+# --- what makes it a DAaaS hub: these six lines -----------------------------
 c.JupyterHub.spawner_class = "daaas"
+c.JupyterHub.template_paths = jupyterhub_daaas_spawner.template_paths
 c.DaaasSpawner.vmm_url = settings["vmm_url"]
 c.DaaasSpawner.vmm_token_file = settings["vmm_token_file"]
 c.DaaasSpawner.dms_url = settings["dms_url"]

@@ -55,7 +55,7 @@ def test_a_catalogue_is_read_in_its_order(tmp_path: Path):
         ("location: ral}", "location: ral, options: {boots_s: 1}}", "did you mean 'boot_s'?"),
         ("location: ral}", "location: ral, options: {boot_s: -1}}", "boot_s of the options of"),
         ("location: ral}", "location: ral, options: 3}", "options of cloud is 3: input should"),
-        ("name: tomo,", "name: mantid,", "environment 'mantid' is already defined in line 9"),
+        ("name: tomo, title: Tomography", "name: mantid, title: Twice", "environment 'mantid' is already defined in line 9"),
         ("name: tomo,", "name: Tomo,", "use lower case letters"),
         ("preload: [json]", "preload: json", "preload of environment is 'json'"),
         ("  - {name: ral, title: R", "  - ral\n  - {name: ral, title: R", "must be a mapping"),
@@ -84,8 +84,12 @@ def test_a_mistake_deep_in_a_block_has_its_own_line():
 def test_all_mistakes_are_told_at_once_in_the_order_of_the_file():
     text = changed("title: Mantid,", "titel: Mantid,").replace("ready: 0", "ready: 9")
     numbers = [int(re.match(r"c\.yaml:(\d+): ", line)[1]) for line in told(text)]  # type: ignore[index]
-    assert len(numbers) >= 3
-    assert numbers == sorted(numbers)
+    assert numbers == [*[line_of(text, "titel")] * 2, line_of(text, "ready: 9")]
+
+
+def test_one_mistake_is_told_once():
+    text = changed("title: Mantid,", "titel: Mantid,")
+    assert all("environment 'mantid'" not in line for line in told(text))
 
 
 @pytest.mark.parametrize(

@@ -15,18 +15,16 @@ import signal
 import socket
 import sys
 import time
-from collections import deque
 from contextlib import suppress
 from pathlib import Path
 
-import aiohttp
 import jwt
 from pydantic import ValidationError
 
 from .. import __version__
 from ..model import Session
-from . import backoff
 from .activity import Meter
+from .connection import Connection
 from .identity import Identity
 from .programs import PreloadError, Programs, ServerGoneError
 from .protocol import (
@@ -35,14 +33,11 @@ from .protocol import (
     Bound,
     Ended,
     Failed,
-    FromAgent,
     Hello,
     Progress,
     Ready,
     Unbind,
     Unbound,
-    Welcome,
-    to_agent,
 )
 from .session import RunningSession, SessionError
 
@@ -52,10 +47,7 @@ PRELOAD_S = 300.0
 """Modules that are not imported by then are a failure."""
 
 ACTIVITY_S = 30.0
-PING_S = 20.0
-"""A VMM that does not answer a ping within half of this is dialled again."""
-
-CONNECT_S = 10.0
+"""Between two reports of how busy the machine is."""
 
 
 class Agent:
@@ -71,12 +63,14 @@ class Agent:
     def __init__(self, identity: Identity, root: str, isolation: str, programs: Programs) -> None:
         self._identity = identity
         self._root = root
-        self._isolation = isolation
         self._programs = programs
         self._meter = Meter(root)
-        self._outbox: deque[FromAgent] = deque()
-        self._filled = asyncio.Event()
-        self._connected = False
+        self._connection = Connection(
+            identity,
+            Hello(machine=identity.machine, version=__version__, root=root, isolation=isolation),
+            on_welcome=self._say_what_holds,
+            on_request=self._on_request,
+        )
         self._readiness: Ready | Failed | None = None
         self._session: RunningSession | None = None
         self._work: asyncio.Task[None] | None = None
@@ -84,7 +78,7 @@ class Agent:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until ``stop``, then reap the session."""
-        tasks = [asyncio.create_task(work) for work in (self._prepare(), self._dial_for_ever())]
+        tasks = [asyncio.create_task(work) for work in (self._prepare(), self._connection.run())]
         try:
             stopping = asyncio.create_task(stop.wait())
             done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
@@ -95,8 +89,6 @@ class Agent:
             for task in (stopping, *tasks):
                 task.cancel()
             await asyncio.gather(stopping, *tasks, return_exceptions=True)
-
-    # -- the machine
 
     async def _prepare(self) -> None:
         """Say ready once the modules are imported, then now and then how busy it is."""
@@ -112,12 +104,16 @@ class Agent:
                 reason=f"the environment's modules were not imported within {PRELOAD_S:g} s"
             )
         log.info("%s", self._readiness)
-        if self._connected and self._identity.lease is None:
-            self._send(self._readiness)
+        self._connection.mention(self._readiness)  # else it is said at the next welcome
         while True:
             await asyncio.sleep(ACTIVITY_S)
-            if self._connected:
-                self._send(self._meter.read())
+            self._connection.mention(self._meter.read())
+
+    def _on_request(self, request: Bind | Unbind) -> None:
+        if isinstance(request, Bind):
+            self._on_bind(request)
+        else:
+            self._unbinding = asyncio.create_task(self._unbind(request.lease))
 
     def _on_bind(self, bind: Bind) -> None:
         identity = self._identity
@@ -131,7 +127,9 @@ class Agent:
         except jwt.InvalidTokenError as error:
             log.warning("a bind is refused: %s", error)
             if lease := _claimed_lease(bind.signed):
-                self._send(BindError(lease=lease, reason=f"the bind is refused: {error}"))
+                self._connection.send(
+                    BindError(lease=lease, reason=f"the bind is refused: {error}")
+                )
             return
         lease = str(claims["lease"])
         refusal = self._refusal(claims["machine"], lease)
@@ -141,7 +139,7 @@ class Agent:
             fields = ", ".join(".".join(map(str, e["loc"])) for e in error.errors())
             refusal = refusal or f"the session is wrong in {fields}"
         if refusal:
-            self._send(BindError(lease=lease, reason=refusal))
+            self._connection.send(BindError(lease=lease, reason=refusal))
         elif identity.lease is None:
             identity.bound(lease)
             self._work = asyncio.create_task(self._bind(lease, session))
@@ -160,27 +158,31 @@ class Agent:
         session = self._session = RunningSession(wanted, self._programs, self._root, path)
 
         def tell(percent: int, message: str) -> None:
-            if self._connected:
-                self._send(Progress(lease=lease, percent=percent, message=message))
+            self._connection.mention(Progress(lease=lease, percent=percent, message=message))
 
         try:
             ended = await session.start(tell)
-        except SessionError as error:
-            log.warning("lease %s: %s", lease, error)
+        except Exception as error:
+            if isinstance(error, SessionError):
+                reason = str(error)
+                log.warning("lease %s: %s", lease, reason)
+            else:
+                reason = f"the machine's agent failed: {type(error).__name__}: {error}"
+                log.exception("lease %s", lease)
             await session.stop()
-            self._send(BindError(lease=lease, reason=str(error)))
+            self._connection.send(BindError(lease=lease, reason=reason))
             return
         seconds = {stage: round(value, 3) for stage, value in session.seconds.items()}
         log.info("lease %s: bound, seconds %s", lease, seconds)
-        self._send(Bound(lease=lease, port=wanted.port, seconds=seconds))
+        self._connection.send(Bound(lease=lease, port=wanted.port, seconds=seconds))
         status = await asyncio.shield(ended)  # an unbind still needs to see the end
         log.info("lease %s: its program ended with status %d", lease, status)
-        self._send(Ended(lease=lease, exit_status=status))
+        self._connection.send(Ended(lease=lease, exit_status=status))
 
     async def _unbind(self, lease: str) -> None:
         if self._identity.lease == lease:
             await self._end_session()
-        self._send(Unbound(lease=lease))
+        self._connection.send(Unbound(lease=lease))
 
     async def _end_session(self) -> None:
         if self._work:
@@ -190,85 +192,15 @@ class Agent:
             await self._session.stop()
             self._session = None
 
-    # -- the connection
-
-    def _send(self, frame: FromAgent) -> None:
-        """Say it now, or when there is a connection again."""
-        self._outbox.append(frame)
-        self._filled.set()
-
-    async def _dial_for_ever(self) -> None:
-        async with aiohttp.ClientSession() as http:
-            delays = backoff.delays()
-            while True:
-                before = self._identity.token
-                began = time.monotonic()
-                try:
-                    await self._converse(http)
-                    reason = "the VMM closed the connection"
-                except (aiohttp.ClientError, OSError, TimeoutError, ValidationError) as error:
-                    reason = str(error) or type(error).__name__
-                if self._identity.token != before or time.monotonic() - began > PING_S:
-                    delays = backoff.delays()
-                delay = next(delays)
-                log.info("%s; dialling again in %.1f s", reason, delay)
-                await asyncio.sleep(delay)
-
-    async def _converse(self, http: aiohttp.ClientSession) -> None:
-        """One connection, from dialling to its end."""
-        identity = self._identity
-        async with asyncio.timeout(CONNECT_S):
-            connection = await http.ws_connect(
-                f"{identity.service.rstrip('/')}/vmm/api/v1/agent",
-                headers={"Authorization": f"Bearer {identity.token}"},
-                heartbeat=PING_S,
-            )
-        async with connection:
-            hello = Hello(
-                machine=identity.machine,
-                version=__version__,
-                root=self._root,
-                isolation=self._isolation,
-            )
-            await connection.send_str(hello.model_dump_json())
-            sending: asyncio.Task[None] | None = None
-            try:
-                async for message in connection:
-                    if message.type is not aiohttp.WSMsgType.TEXT:
-                        continue
-                    frame = to_agent.validate_json(message.data)
-                    if isinstance(frame, Welcome) and sending is None:
-                        identity.enrolled(frame.reconnect_token)
-                        self._say_what_holds()
-                        sending = asyncio.create_task(self._empty_outbox(connection))
-                        self._connected = True
-                    elif isinstance(frame, Bind):
-                        self._on_bind(frame)
-                    elif isinstance(frame, Unbind):
-                        self._unbinding = asyncio.create_task(self._unbind(frame.lease))
-            finally:
-                self._connected = False
-                if sending:
-                    sending.cancel()
-                    await asyncio.gather(sending, return_exceptions=True)
-            if connection.close_code not in (None, 1000):
-                log.info("closed by the VMM with code %s", connection.close_code)
-
     def _say_what_holds(self) -> None:
+        """To a VMM that may know nothing of us any more."""
         if self._identity.lease is None:
             if self._readiness is not None:
-                self._send(self._readiness)
+                self._connection.send(self._readiness)
         elif self._session is None and self._work is None:
             # The agent crashed, and the session with it.
-            self._send(Ended(lease=self._identity.lease, exit_status=-int(signal.SIGKILL)))
-
-    async def _empty_outbox(self, connection: aiohttp.ClientWebSocketResponse) -> None:
-        while True:
-            while self._outbox:
-                await connection.send_str(self._outbox[0].model_dump_json())
-                self._outbox.popleft()
-            self._filled.clear()
-            await self._filled.wait()
+            killed = -int(signal.SIGKILL)
+            self._connection.send(Ended(lease=self._identity.lease, exit_status=killed))
 
 
 def _claimed_lease(signed: str) -> str:

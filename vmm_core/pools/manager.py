@@ -203,7 +203,7 @@ class PoolManager:
             if until is not None and until > self._store.now():
                 return name, None
             try:
-                async with asyncio.timeout(self._policy.delete_deadline_s):
+                async with asyncio.timeout(self._policy.list_deadline_s):
                     found = await self._inventory.clouds[name].list_owned(self._store.installation)
             except (CloudError, TimeoutError) as error:
                 later = None
@@ -310,7 +310,7 @@ class PoolManager:
             if at is not None and now - at < timedelta(seconds=self._policy.limits_every_s):
                 continue
             try:
-                async with asyncio.timeout(self._policy.delete_deadline_s):
+                async with asyncio.timeout(self._policy.list_deadline_s):
                     self._limits[name] = (now, await cloud.limits())
             except (CloudError, TimeoutError):
                 self._limits.pop(name, None)

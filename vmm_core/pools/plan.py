@@ -281,7 +281,8 @@ def _trim(work: _Work) -> None:
         why = "it was built from what is out of date" if stale(machine) else "the pool has enough"
         work.remove.append(Removal(machine.id, S.VACANT, why))
     lacks = work.current + work.create < work.floor + work.people
-    blocked = work.room <= 0 and work.deleting == 0 and not work.remove
+    moving = work.booting or work.deleting or work.remove
+    blocked = work.room <= 0 and not moving
     if lacks and blocked and not work.paused and order and stale(order[0]):
         why = "it is out of date and the pool's maximum leaves no room beside it"
         work.remove.append(Removal(order[0].id, S.VACANT, why))

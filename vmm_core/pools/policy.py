@@ -37,7 +37,9 @@ class Policy:
     """After so many failures in a row a pool is stopped until an operator resumes it."""
     limits_every_s: float = 60
     """How long a cloud's limits are believed."""
-    lock_s: float = 60
+    list_deadline_s: float = 15
+    """A cloud that does not answer what it has within this is left out of a step."""
+    lock_s: float = 20
     """How long a pool stays with a manager that does not come back."""
     interval_s: float = 5
     """Between steps when nothing happens."""

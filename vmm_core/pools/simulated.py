@@ -6,6 +6,7 @@ that its cloud says runs gets an agent, which reports ready.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
 from ..agent.protocol import Bound
@@ -30,6 +31,14 @@ class SimulatedAgents:
         """Machines whose agents have a connection but do not answer."""
         self.refusing: set[str] = set()
         """Machines on which a bind fails."""
+        self.asked = asyncio.Event()
+        """Set when a bind has begun."""
+        self.hesitate: asyncio.Event | None = None
+        """Binds end when this is set, if there is one."""
+
+    def drop(self, machine_id: str) -> None:
+        """Let a machine's agent lose its connection; it comes back at the next step."""
+        self._connected.discard(machine_id)
 
     async def step(self, ready: Callable[[str], Awaitable[None]]) -> None:
         """Let agents of newly running machines report ready, and those of deleted ones go."""
@@ -61,6 +70,9 @@ class SimulatedAgents:
             raise BindFailed(f"machine {machine_id} refuses to be bound, as a test wants it to")
         if machine_id in self.bound:
             raise BindFailed(f"machine {machine_id} is bound to {self.bound[machine_id]} already")
+        self.asked.set()
+        if self.hesitate is not None:
+            await self.hesitate.wait()
         await progress(50, "made the account")
         self.bound[machine_id] = session.user
         return Bound(lease=lease_id, port=session.port)

@@ -30,6 +30,8 @@ export const CommandIDs = {
   insertPath: 'dms:insert-path',
   refresh: 'dms:refresh',
   search: 'dms:search',
+  goUp: 'dms:go-up',
+  selectAll: 'dms:select-all',
   readOnly: 'dms:explain-read-only'
 } as const;
 
@@ -200,6 +202,22 @@ export function addCommands(
       panel.activate();
       panel.search.focus();
     },
+    () => true
+  );
+  add(
+    CommandIDs.goUp,
+    trans.__('Go to the folder above'),
+    trans.__('Go to the folder above'),
+    undefined,
+    () => panel.goUp(),
+    () => true
+  );
+  add(
+    CommandIDs.selectAll,
+    trans.__('Select all'),
+    trans.__('Select all rows'),
+    undefined,
+    () => panel.selectAll(),
     () => true
   );
   commands.addCommand(CommandIDs.readOnly, {

@@ -7,7 +7,6 @@ import {
 } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { IDocumentManager } from '@jupyterlab/docmanager';
-import { IFileBrowserFactory } from '@jupyterlab/filebrowser';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStateDB } from '@jupyterlab/statedb';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
@@ -29,7 +28,6 @@ const plugin: JupyterFrontEndPlugin<void> = {
   requires: [IDocumentManager],
   optional: [
     ICommandPalette,
-    IFileBrowserFactory,
     ILayoutRestorer,
     ISettingRegistry,
     IStateDB,
@@ -39,7 +37,6 @@ const plugin: JupyterFrontEndPlugin<void> = {
     app: JupyterFrontEnd,
     manager: IDocumentManager,
     palette: ICommandPalette | null,
-    factory: IFileBrowserFactory | null,
     restorer: ILayoutRestorer | null,
     registry: ISettingRegistry | null,
     state: IStateDB | null,
@@ -78,9 +75,6 @@ const plugin: JupyterFrontEndPlugin<void> = {
     });
     addCommands(commands, panel, api, store, paths, trans, palette);
     addControls(commands, panel);
-    // Stock commands act on the tracker's current browser: this must be it
-    // while it has the focus, lest a key pressed here acts on files elsewhere.
-    void factory?.tracker.add(panel);
 
     app.shell.add(panel, 'left', { rank: 101, type: 'Experiment data' });
     restorer?.add(panel, 'dms-data-panel');

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import pwd
@@ -10,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -178,11 +177,18 @@ class Mounted:
 
     def start(self) -> None:
         self.process = subprocess.Popen(self.command(), text=True, stderr=subprocess.PIPE)
-        until(
-            lambda: self.process.poll() is not None or mountpoints.is_mounted(self.path), "mounted"
-        )
+        until(lambda: self.process.poll() is not None or self._is_up(), "mounted")
         assert self.process.poll() is None, self.process.stderr and self.process.stderr.read()
         self.path.stat()
+
+    def _is_up(self) -> bool:
+        """The socket answers before the mount stands, and after a dead one was taken off."""
+        try:
+            with self.client() as mount:
+                mount.info()
+        except errors.Unreachable:
+            return False
+        return mountpoints.is_mounted(self.path)
 
     def stop(self) -> None:
         assert self.process is not None
@@ -229,19 +235,3 @@ def forget_pages(path: Path) -> None:
     """Drop what the kernel keeps of a file, so that the mount is asked."""
     with path.open("rb") as file:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-@contextlib.contextmanager
-def answering(mounted: Mounted) -> Iterator[Mount]:
-    """A client of a mount whose socket already answers."""
-    with mounted.client() as mount:
-
-        def answers() -> bool:
-            try:
-                mount.info()
-            except errors.Unreachable:
-                return False
-            return True
-
-        until(answers, "the control socket answers")
-        yield mount

@@ -13,7 +13,7 @@ import pytest
 from dms_core.fuse import mountpoint as mountpoints
 from dms_core.fuse.control import Control
 
-from .running import SECONDS, Mounted, Service, answering
+from .running import SECONDS, Mounted, Service
 
 pytestmark = pytest.mark.mount
 
@@ -69,7 +69,7 @@ def test_a_cache_folder_in_use(fresh: Mounted, mounted: Mounted) -> None:
 
 def test_a_socket_in_use(fresh: Mounted, mounted: Mounted) -> None:
     assert "Another mount answers" in refusal(fresh, socket=str(mounted.socket))
-    with answering(mounted) as mount:
+    with mounted.client() as mount:
         assert mount.info().mountpoint == str(mounted.path)
 
 
@@ -159,7 +159,7 @@ def test_importing_the_mount_starts_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.root
 def test_the_control_socket_answers_only_its_user_and_root(mounted: Mounted) -> None:
-    with answering(mounted) as mount:
+    with mounted.client() as mount:
         assert mount.status("/archive").path == "/archive"
         assert mount.status(str(mounted.archive)).path == "/archive"
     assert mounted.socket.stat().st_mode & 0o777 == 0o666

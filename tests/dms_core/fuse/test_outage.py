@@ -15,7 +15,7 @@ from dms_core import errors
 from dms_core.fuse import mountpoint as mountpoints
 from dms_core.model import CacheState
 
-from .running import Mounted, Service, answering, error_of, forget_pages, until
+from .running import Mounted, Service, error_of, forget_pages, until
 
 pytestmark = pytest.mark.mount
 
@@ -52,7 +52,7 @@ def test_without_the_service_the_cached_stays_readable_and_the_rest_fails(
     own_service: Service, tmp_path: Path, data: bytes, how: str
 ) -> None:
     mounted = Mounted(own_service, tmp_path / "m")
-    with mounted, answering(mounted) as mount:
+    with mounted, mounted.client() as mount:
         assert cache(mounted, "cached") == data
         assert sorted(path.name for path in mounted.archive.iterdir()) == ["cached", "remote"]
         if how == "stopped":
@@ -89,7 +89,7 @@ def test_an_open_file_goes_on_after_the_service_was_restarted(
     mounted = Mounted(own_service, tmp_path / "m")
     with (
         mounted,
-        answering(mounted) as mount,
+        mounted.client() as mount,
         (mounted.archive / "remote").open("rb", buffering=0) as file,
     ):
         assert file.read(100) == data[:100]
@@ -110,7 +110,7 @@ def test_after_kill_9_the_next_mount_cleans_up_and_has_the_cache(
         assert error_of(lambda: os.statvfs(mounted.path)) == errno.ENOTCONN
         mounted.start()
         assert (mounted.archive / "cached").read_bytes() == data
-        with answering(mounted) as mount:
+        with mounted.client() as mount:
             assert mount.info().fetched_bytes == 0
             assert mount.status("/archive/cached").state is CacheState.CACHED
 
@@ -120,10 +120,11 @@ def test_kill_9_in_the_middle_of_reading_leaves_no_wrong_byte(
 ) -> None:
     with Mounted(own_service, tmp_path / "m", block_kib=64) as mounted:
         for _ in range(3):
-            with (mounted.archive / "remote").open("rb", buffering=0) as file:
-                for offset in range(0, len(data), 512 * 1024):
-                    assert os.pread(file.fileno(), 10, offset) == data[offset : offset + 10]
-                mounted.kill()
+            file = (mounted.archive / "remote").open("rb", buffering=0)
+            for offset in range(0, len(data), 512 * 1024):
+                assert os.pread(file.fileno(), 10, offset) == data[offset : offset + 10]
+            mounted.kill()
+            assert error_of(file.close) in (0, errno.ENOTCONN)
             mounted.start()
         forget_pages(mounted.archive / "remote")
         assert (mounted.archive / "remote").read_bytes() == data

@@ -15,7 +15,7 @@ import pytest
 from dms_core.client.mount import Mount
 from dms_core.model import CacheState, Status
 
-from .running import Mounted, Service, answering, forget_pages, until
+from .running import Mounted, Service, forget_pages, until
 
 pytestmark = pytest.mark.mount
 
@@ -42,7 +42,7 @@ def events(service: Service) -> Path:
 
 @pytest.fixture
 def mount(mounted: Mounted) -> Mount:
-    with answering(mounted) as client:
+    with mounted.client() as client:
         client.evict("/archive")
         yield client
 
@@ -122,7 +122,7 @@ def test_a_corrupt_block_on_disk_gives_right_bytes(service: Service, tmp_path: P
     data = Random(3).randbytes(3 * MIB)
     (service.archive / "precious").write_bytes(data)
     mounted = Mounted(service, tmp_path / "m")
-    with mounted, answering(mounted) as mount:
+    with mounted, mounted.client() as mount:
         assert (mounted.archive / "precious").read_bytes() == data
         until(lambda: mount.status("/archive/precious").percent == 100, "cached")
         mounted.stop()

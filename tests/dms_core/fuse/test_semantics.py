@@ -232,12 +232,12 @@ def test_links_and_special_files_are_refused(home: Path) -> None:
 
 
 def test_links_of_the_origin_are_shown(mounted: Mounted, service: Service) -> None:
-    (service.archive / "target").write_text("pointed at")
-    if not (service.archive / "link").is_symlink():
-        (service.archive / "link").symlink_to("target")
-    until((mounted.archive / "link").exists, "the new link appears")
-    assert str((mounted.archive / "link").readlink()) == "target"
-    assert (mounted.archive / "link").read_text() == "pointed at"
+    name = uuid.uuid4().hex
+    (service.archive / name).write_text("pointed at")
+    (service.archive / f"{name}.link").symlink_to(name)
+    until((mounted.archive / f"{name}.link").exists, "the new link appears")
+    assert str((mounted.archive / f"{name}.link").readlink()) == name
+    assert (mounted.archive / f"{name}.link").read_text() == "pointed at"
 
 
 def test_owner_and_foreign_attributes(home: Path) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,6 +91,13 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
+    """A page with a clipboard and nothing kept from others."""
+    with new_page(browser) as page:
+        yield page
+
+
+@contextmanager
+def new_page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 760})
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = context.new_page()
@@ -126,7 +134,10 @@ class Panel:
     def choose(self, name: str, entry: str) -> None:
         """An entry of the row's context menu."""
         self.row(name).click(button="right")
-        self.page.locator(".lm-Menu-item").filter(has_text=entry).click()
+        self.menu_item(entry).click()
+
+    def menu_item(self, name: str) -> Locator:
+        return self.page.get_by_role("menuitem", name=name, exact=True)
 
     def keep(self, name: str) -> None:
         self.page.screenshot(path=self.artefacts / f"data-{name}.png")
@@ -135,12 +146,13 @@ class Panel:
         return str(self.page.evaluate("navigator.clipboard.readText()"))
 
 
-@pytest.fixture
-def panel(page: Page, server: str, artefacts: Path) -> Panel:
-    """The panel in JupyterLab."""
-    page.goto(f"{server}/lab?token={TOKEN}&reset")
-    page.locator(".jp-Launcher").wait_for(timeout=START_S * 1000)
-    page.locator("[data-id=dms-data-panel]").click()
-    panel = Panel(page, artefacts)
-    expect(panel.row("archive")).to_be_visible(timeout=SLOW_MS)
-    return panel
+@pytest.fixture(scope="package")
+def panel(browser: Browser, server: str, artefacts: Path) -> Iterator[Panel]:
+    """The panel in one JupyterLab for all tests; each walks from the root."""
+    with new_page(browser) as page:
+        page.goto(f"{server}/lab?token={TOKEN}&reset")
+        page.locator(".jp-Launcher").wait_for(timeout=START_S * 1000)
+        page.locator("[data-id=dms-data-panel]").click()
+        panel = Panel(page, artefacts)
+        expect(panel.row("archive")).to_be_visible(timeout=SLOW_MS)
+        yield panel

@@ -55,8 +55,9 @@ def test_the_mounted_path_is_copied_and_inserted(panel: Panel, world: World) -> 
     panel.row("SANS2D00022041").click()
     panel.page.keyboard.press("Control+C")
     assert panel.copied() == path
-    panel.page.locator(".jp-LauncherCard[data-category=Notebook]").first.click()
-    cell = panel.page.locator(".jp-Notebook .cm-content").first
+    panel.page.locator("[data-command='launcher:create']").first.click()
+    panel.page.locator(".jp-LauncherCard[data-category=Notebook]:visible").first.click()
+    cell = panel.page.locator(".jp-Notebook .cm-content:visible").first
     cell.wait_for()
     panel.row("SANS2D00022041").click()
     panel.page.locator("[data-jp-item-name='dms:insert-path'] .jp-ToolbarButtonComponent").click()
@@ -77,13 +78,13 @@ def test_data_that_cannot_be_shown_offers_its_path(panel: Panel, world: World) -
 def test_small_text_is_shown_read_only(panel: Panel) -> None:
     panel.walk(CYCLE)
     panel.row("journal.txt").dblclick()
-    expect(panel.page.locator(".jp-FileEditor .cm-content")).to_contain_text("direct beam")
+    expect(panel.page.locator(".jp-FileEditor .cm-content:visible")).to_contain_text("direct beam")
 
 
 def test_home_files_open_where_they_can_be_saved(panel: Panel) -> None:
     panel.walk(f"home/{USER}")
     panel.row("notes.txt").dblclick()
-    editor = panel.page.locator(".jp-FileEditor .cm-content")
+    editor = panel.page.locator(".jp-FileEditor .cm-content:visible")
     expect(editor).to_contain_text("mine")
     expect(editor).to_have_attribute("contenteditable", "true")
 
@@ -119,8 +120,8 @@ def test_delete_key_deletes_nothing_here_nor_elsewhere(panel: Panel, world: Worl
 
 def test_dark_theme(panel: Panel) -> None:
     panel.page.locator(".lm-MenuBar-item").filter(has_text="Settings").click()
-    panel.page.locator(".lm-Menu-item").filter(has_text="Theme").first.click()
-    panel.page.locator(".lm-Menu-item").filter(has_text="JupyterLab Dark").click()
+    panel.menu_item("Theme").click()
+    panel.menu_item("JupyterLab Dark").click()
     panel.page.locator("body[data-jp-theme-light=false]").wait_for()
     panel.walk(CYCLE)
     panel.keep("6-dark")

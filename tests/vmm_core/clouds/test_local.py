@@ -44,6 +44,7 @@ from .local_machines import (
 )
 
 WAYS = ways()
+ONE_CREATE = "tests.vmm_core.clouds.one_create"
 APART = [way for way in WAYS if way != "process"]
 
 
@@ -173,17 +174,10 @@ async def test_a_machine_that_will_not_end_is_killed(folder: Path, way: str, por
 
 async def test_kill_9_of_the_vmm_anywhere_in_create(folder: Path, way: str, port: int) -> None:
     """At whatever moment the VMM dies: a repeated create finishes it, delete leaves nothing."""
-    code = (
-        "import asyncio,sys,json;from pathlib import Path;"
-        "from tests.vmm_core.clouds.local_machines import *;"
-        "c=LocalCloud('here',options(Path(sys.argv[1]),sys.argv[2],int(sys.argv[3])));"
-        "sys.stdout.write('.');sys.stdout.flush();"
-        "asyncio.run(c.create(spec('m1',int(sys.argv[3]))))"
-    )
     cloud = LocalCloud("here", options(folder, way, port))
     for delay_s in (0, 0.1, 0.2, 0.25, 0.3, 0.35, 0.4):
         vmm = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", code, str(folder), way, str(port)),
+            *(sys.executable, "-m", ONE_CREATE, str(folder), way, str(port)),
             cwd=CHECKOUT,
             stdout=asyncio.subprocess.PIPE,
         )

@@ -241,8 +241,7 @@ class LocalCloud(Cloud):
             # Another VMM may have been starting it: then its supervisor is at work.
             await _until(
                 lambda: (
-                    folder.supervisor() is None
-                    or _machine(folder).state is not CloudState.BUILDING
+                    folder.supervisor() is None or _machine(folder).state is not CloudState.BUILDING
                 ),
                 START_S,
             )

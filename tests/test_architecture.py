@@ -1,0 +1,99 @@
+"""The import rules of docs/architecture.md, held against the source."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .conftest import CHECKOUT
+
+PACKAGES = ("dms_core", "jupyter_daaas_data", "jupyterhub_daaas_spawner", "vmm_core")
+JUPYTER = ("ipywidgets", "jupyter", "jupyter_core", "jupyter_server", "jupyterhub", "jupyterlab")
+
+# Modules that decide: no clock, no loop, no file, no network.
+PURE = (
+    *("vmm_core/allocation", "vmm_core/pools/plan.py", "vmm_core/pools/sizing.py"),
+    *("vmm_core/pools/reconcile.py", "vmm_core/pools/backoff.py", "dms_core/access/rules.py"),
+    *("dms_core/cache/eviction.py", "jupyterhub_daaas_spawner/options.py"),
+    *("jupyterhub_daaas_spawner/settle.py", "jupyterhub_daaas_spawner/session.py"),
+)
+EFFECTS = ("asyncio", "os", "pathlib", "random", "socket", "subprocess", "threading", "time")
+
+
+def sources(*places: str) -> Iterator[Path]:
+    for place in places:
+        path = CHECKOUT / place
+        found = [path] if path.is_file() else sorted(path.rglob("*.py"))
+        assert found, place
+        yield from (one for one in found if "node_modules" not in one.parts)
+
+
+def imports(path: Path) -> set[str]:
+    """Absolute names of all modules that the file imports, wherever in it."""
+    package = path.relative_to(CHECKOUT).with_suffix("").parts[:-1]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            module = ".".join((*base, *(node.module or "").split("."))).strip(".")
+            found |= {module} | {f"{module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def within(names: set[str], *modules: str) -> set[str]:
+    """Those of ``names`` that are one of ``modules`` or below one, but for whole packages."""
+    names = names - set(PACKAGES)
+    return {name for name in names if any(f"{name}.".startswith(f"{m}.") for m in modules)}
+
+
+def offenders(places: tuple[str, ...], *modules: str) -> dict[str, set[str]]:
+    found = {str(path): within(imports(path), *modules) for path in sources(*places)}
+    return {path: names for path, names in found.items() if names}
+
+
+@pytest.mark.parametrize(("core", "other"), [("vmm_core", "dms_core"), ("dms_core", "vmm_core")])
+def test_a_core_knows_neither_the_other_nor_jupyter(core: str, other: str) -> None:
+    assert offenders((core,), other, *JUPYTER, *(p for p in PACKAGES if "core" not in p)) == {}
+
+
+@pytest.mark.parametrize("face", ["jupyter_daaas_data", "jupyterhub_daaas_spawner"])
+def test_a_face_uses_only_the_public_parts_of_the_cores(face: str) -> None:
+    public = [f"{core}.{part}" for core in ("dms_core", "vmm_core") for part in ("client", "model")]
+    public += [f"{core}.errors" for core in ("dms_core", "vmm_core")]
+    for path in sources(face):
+        names = within(imports(path), "dms_core", "vmm_core")
+        assert names == within(names, *public), path
+
+
+def test_sql_is_in_the_store_only() -> None:
+    for path in sources(*PACKAGES):
+        if not path.is_relative_to(CHECKOUT / "vmm_core/store"):
+            assert not within(imports(path), "sqlalchemy", "alembic"), path
+        if path != CHECKOUT / "dms_core/cache/index.py":
+            assert not within(imports(path), "sqlite3"), path
+
+
+def test_the_fuse_library_is_in_its_driver_only() -> None:
+    for path in sources("dms_core"):
+        if path != CHECKOUT / "dms_core/fuse/library.py":
+            assert not within(imports(path), "fuse", "mfusepy"), path
+
+
+def test_what_decides_has_no_effects() -> None:
+    assert offenders(PURE, *EFFECTS) == {}
+
+
+def test_a_provider_knows_its_base_and_nothing_else_of_the_house() -> None:
+    allowed = ("vmm_core.clouds", "vmm_core.model", "vmm_core.linux", "vmm_core.processes")
+    for path in sources("vmm_core/clouds"):
+        names = within(imports(path), *PACKAGES)
+        assert names == within(names, *allowed, "vmm_core.errors"), path
+    allowed = ("dms_core.storage", "dms_core.model", "dms_core.errors", "dms_core.paths")
+    for path in sources("dms_core/storage"):
+        names = within(imports(path), *PACKAGES)
+        assert names == within(names, *allowed, "dms_core.rest"), path

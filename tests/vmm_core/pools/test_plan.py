@@ -1,0 +1,309 @@
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vmm_core.allocation.facts import PoolFacts
+from vmm_core.clouds.base import Limits
+from vmm_core.model import Environment, Location, Machine, Needs, Pool, Size
+from vmm_core.model import MachineState as S
+from vmm_core.pools.plan import BOOTING, Pause, PoolPlan, Snapshot, plan
+from vmm_core.pools.policy import Policy
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+POLICY = Policy(booting_per_cloud=4, boot_deadline_s=600)
+SIZES = {"small": Size(name="small", cpus=2, ram_gb=8), "large": Size(name="large", cpus=8, ram_gb=32)}
+
+
+def facts(
+    environment: str = "mantid",
+    cloud: str = "ral",
+    *,
+    size: str = "small",
+    ready: int = 1,
+    maximum: int = 10,
+    paused: bool = False,
+    unavailable: str = "",
+) -> PoolFacts:
+    return PoolFacts(
+        pool=Pool(
+            environment=environment,
+            cloud=cloud,
+            size=size,
+            ready=ready,
+            maximum=maximum,
+            paused=paused,
+        ),
+        environment=Environment(name=environment, title=environment),
+        location=Location(name=cloud, title=cloud),
+        size=SIZES[size],
+        fingerprint="now",
+        unavailable=unavailable,
+    )
+
+
+def machine(
+    pool: PoolFacts, number: int, state: S = S.VACANT, *, fingerprint: str = "now", age_s: float = 60
+) -> Machine:
+    return Machine(
+        id=f"{pool.name}-{number}",
+        pool=pool.name,
+        cloud=pool.pool.cloud,
+        location=pool.location.name,
+        environment=pool.environment.name,
+        size=pool.size,
+        state=state,
+        fingerprint=fingerprint,
+        created_at=NOW - timedelta(seconds=age_s),
+        changed_at=NOW,
+    )
+
+
+def planned(
+    pool: PoolFacts, *states: S, waiting: int = 0, fingerprint: str = "now", **others
+) -> PoolPlan:
+    """The plan of one pool with machines in these states."""
+    machines = [machine(pool, n, state, fingerprint=fingerprint) for n, state in enumerate(states)]
+    snapshot = Snapshot(
+        now=NOW, pools=[pool], machines=machines, waiting=[Needs()] * waiting, **others
+    )
+    return plan(snapshot, POLICY)[pool.name]
+
+
+def test_an_empty_pool_is_filled_to_its_floor():
+    assert planned(facts(ready=3)).create == 3
+
+
+def test_machines_on_their_way_count_and_those_on_their_way_out_do_not():
+    assert planned(facts(ready=2), S.VACANT, S.BUILDING).create == 0
+    assert planned(facts(ready=2), S.REQUESTED, S.DELETING).create == 1
+    assert planned(facts(ready=2), S.ACQUIRED, S.ACQUIRED).create == 2
+    assert planned(facts(ready=2), S.FAILED, S.HELD).create == 2
+
+
+def test_the_maximum_counts_every_machine_that_uses_something():
+    full = planned(facts(ready=2, maximum=3), S.ACQUIRED, S.DELETING, S.VACANT)
+    assert full.create == 0
+    assert "maximum of 3" in full.hold
+
+
+def test_people_who_wait_come_beside_the_floor():
+    assert planned(facts(ready=1), S.VACANT, waiting=0).create == 0
+    assert planned(facts(ready=1), waiting=2).create == 3
+    assert planned(facts(ready=0), waiting=1).create == 1
+    assert planned(facts(ready=1), S.BUILDING, waiting=1).create == 1
+
+
+def test_people_come_before_refills_of_other_pools_when_creates_are_bounded():
+    busy, asked = facts("mantid", ready=4), facts("tomo", ready=0)
+    snapshot = Snapshot(
+        now=NOW,
+        pools=[busy, asked],
+        machines=[],
+        waiting=[Needs(environment="tomo")] * 3,
+    )
+    plans = plan(snapshot, POLICY)
+    assert (plans[asked.name].create, plans[busy.name].create) == (3, 1)
+    assert "booting at ral" in plans[busy.name].hold
+
+
+def test_those_who_wait_are_sent_to_the_next_pool_when_the_best_is_full():
+    near, far = facts(cloud="ral", ready=0, maximum=1), facts(cloud="dls", ready=0)
+    machines = [machine(near, 0, S.ACQUIRED)]
+    plans = plan(Snapshot(now=NOW, pools=[near, far], machines=machines, waiting=[Needs()]), POLICY)
+    assert (plans[near.name].create, plans[far.name].create) == (0, 1)
+
+
+def test_a_pool_that_backs_off_creates_nothing_until_then_and_others_serve():
+    near, far = facts(cloud="ral"), facts(cloud="dls", ready=0)
+    until = NOW + timedelta(seconds=30)
+    snapshot = Snapshot(
+        now=NOW,
+        pools=[near, far],
+        machines=[],
+        waiting=[Needs()],
+        pauses={near.name: Pause("over quota", until)},
+    )
+    plans = plan(snapshot, POLICY)
+    assert plans[near.name] == PoolPlan(near.name, hold="over quota", until=until)
+    assert plans[far.name].create == 1
+
+
+def test_a_backoff_that_is_over_holds_nothing():
+    pool = facts()
+    assert planned(pool, pauses={pool.name: Pause("x", NOW - timedelta(seconds=1))}).create == 1
+    assert planned(pool, pauses={pool.name: Pause("x", None, True)}).hold == "x"
+
+
+def test_paused_and_unavailable_pools_create_nothing_and_keep_what_they_have():
+    for pool in (facts(paused=True, ready=2), facts(unavailable="no GPU", ready=2)):
+        result = planned(pool, S.VACANT)
+        assert result.create == 0
+        assert result.remove == ()
+        assert result.hold in ("paused in the catalogue", "no GPU")
+
+
+def test_failed_and_overdue_machines_go():
+    pool = facts(ready=0)
+    machines = [
+        machine(pool, 0, S.FAILED),
+        machine(pool, 1, S.BUILDING, age_s=601),
+        machine(pool, 2, S.BUILDING, age_s=599),
+        machine(pool, 3, S.HELD, age_s=9999),
+        machine(pool, 4, S.ACQUIRED, age_s=9999),
+    ]
+    result = plan(Snapshot(now=NOW, pools=[pool], machines=machines), POLICY)[pool.name]
+    assert [(r.machine[-1], r.failure) for r in result.remove] == [("0", False), ("1", True)]
+
+
+def test_surplus_goes_oldest_first():
+    pool = facts(ready=1)
+    machines = [machine(pool, n, age_s=100 - n) for n in range(3)]
+    result = plan(Snapshot(now=NOW, pools=[pool], machines=machines), POLICY)[pool.name]
+    assert [r.machine for r in result.remove] == [machines[0].id, machines[1].id]
+
+
+def test_stale_machines_are_replaced_without_dipping_under_the_floor():
+    pool = facts(ready=2)
+    stale = [machine(pool, n, fingerprint="before") for n in range(2)]
+    first = plan(Snapshot(now=NOW, pools=[pool], machines=stale), POLICY)[pool.name]
+    assert (first.create, first.remove) == (2, ())
+    one_new = [*stale, machine(pool, 2), machine(pool, 3, S.BUILDING)]
+    second = plan(Snapshot(now=NOW, pools=[pool], machines=one_new), POLICY)[pool.name]
+    assert second.create == 0
+    assert [r.machine for r in second.remove] == [stale[0].id]
+
+
+def test_a_full_pool_replaces_stale_machines_one_at_a_time():
+    pool = facts(ready=2, maximum=2)
+    stale = [machine(pool, n, fingerprint="before") for n in range(2)]
+    result = plan(Snapshot(now=NOW, pools=[pool], machines=stale), POLICY)[pool.name]
+    assert [r.machine for r in result.remove] == [stale[0].id]
+    going = [stale[1], machine(pool, 0, S.DELETING, fingerprint="before")]
+    assert plan(Snapshot(now=NOW, pools=[pool], machines=going), POLICY)[pool.name].remove == ()
+
+
+def test_a_pool_that_left_the_catalogue_closes_and_its_users_stay():
+    pool = facts()
+    machines = [machine(pool, n, state) for n, state in enumerate(S) if state is not S.DELETED]
+    result = plan(Snapshot(now=NOW, pools=[], machines=machines), POLICY)[pool.name]
+    assert {r.state for r in result.remove} == {S.VACANT, S.FAILED, *BOOTING}
+
+
+@pytest.mark.parametrize(
+    ("limits", "create"),
+    [
+        (Limits(), 3),
+        (Limits(machines=2), 1),
+        (Limits(cpus=5), 1),
+        (Limits(ram_gb=16), 1),
+        (Limits(machines=0), 0),
+    ],
+)
+def test_a_clouds_ceilings_are_kept(limits: Limits, create: int):
+    assert planned(facts(ready=3), S.ACQUIRED, limits={"ral": limits}).create == create
+
+
+states = st.sampled_from([state for state in S if state is not S.DELETED])
+
+
+@st.composite
+def snapshots(draw: st.DrawFn) -> Snapshot:
+    pools = draw(
+        st.lists(
+            st.builds(
+                facts,
+                environment=st.sampled_from(["mantid", "tomo"]),
+                cloud=st.sampled_from(["ral", "dls"]),
+                size=st.sampled_from(list(SIZES)),
+                ready=st.integers(0, 4),
+                maximum=st.integers(0, 6),
+                paused=st.booleans(),
+            ),
+            unique_by=lambda f: f.name,
+            max_size=4,
+        )
+    )
+    gone = facts("gone")
+    machines = [
+        machine(pool, number, draw(states), fingerprint=draw(st.sampled_from(["now", "before"])))
+        for pool in [*pools, gone]
+        for number in range(draw(st.integers(0, 6)))
+    ]
+    wanted = st.builds(
+        Needs,
+        environment=st.sampled_from([None, "mantid", "tomo"]),
+        cpus=st.sampled_from([0, 4]),
+    )
+    return Snapshot(
+        now=NOW,
+        pools=pools,
+        machines=machines,
+        waiting=draw(st.lists(wanted, max_size=6)),
+        limits={"ral": Limits(machines=draw(st.sampled_from([None, 3, 8])))},
+    )
+
+
+@given(snapshots())
+def test_no_plan_breaks_a_bound_or_touches_a_user(snapshot: Snapshot):
+    plans = plan(snapshot, POLICY)
+    by_id = {m.id: m for m in snapshot.machines}
+    created: Counter[str] = Counter()
+    for pool in snapshot.pools:
+        mine = [m for m in snapshot.machines if m.pool == pool.name]
+        made = plans[pool.name].create
+        created[pool.pool.cloud] += made
+        assert not made or len(mine) + made <= pool.pool.maximum
+        assert not (made and pool.pool.paused)
+        vacant = sum(m.state is S.VACANT for m in mine)
+        going = sum(r.state is S.VACANT for r in plans[pool.name].remove)
+        rotating = len(mine) + made >= pool.pool.maximum
+        floor = min(pool.pool.ready, pool.pool.maximum)
+        assert going == 0 or vacant - going >= floor or (rotating and going == 1)
+    for cloud, number in created.items():
+        booting = sum(m.state in BOOTING for m in snapshot.machines if m.cloud == cloud)
+        assert not number or booting + number <= POLICY.booting_per_cloud
+    limit = snapshot.limits["ral"].machines
+    at_ral = sum(m.cloud == "ral" for m in snapshot.machines)
+    assert limit is None or not created["ral"] or at_ral + created["ral"] <= limit
+    for each in plans.values():
+        assert len({r.machine for r in each.remove}) == len(each.remove)
+        for removal in each.remove:
+            assert by_id[removal.machine].state is removal.state
+            assert removal.state not in (S.ACQUIRED, S.HELD, S.DELETING)
+            assert removal.why
+
+
+@given(snapshots())
+def test_following_the_plan_comes_to_rest(snapshot: Snapshot):
+    """Machines boot, deletes end, nobody claims: after a while no plan wants anything."""
+    machines = list(snapshot.machines)
+    for _ in range(30):
+        plans = plan(
+            Snapshot(
+                now=NOW,
+                pools=snapshot.pools,
+                machines=machines,
+                waiting=snapshot.waiting,
+                limits=snapshot.limits,
+            ),
+            POLICY,
+        )
+        if not any(p.create or p.remove for p in plans.values()):
+            return
+        gone = {r.machine for p in plans.values() for r in p.remove}
+        machines = [
+            m.model_copy(update={"state": S.VACANT}) if m.state in BOOTING else m
+            for m in machines
+            if m.id not in gone and m.state is not S.DELETING
+        ]
+        machines += [
+            machine(pool, len(machines) + 100 * n + 1000, age_s=0)
+            for pool in snapshot.pools
+            for n in range(plans[pool.name].create)
+        ]
+    raise AssertionError("the plans never come to rest")
