@@ -35,10 +35,8 @@ class DMS(Application):
     name = "dms serve"
     version = __version__
     description = "Serve the volumes of a configuration file over HTTP (REST, /dms/api/v1)."
-    examples = """
-    dms serve --config volumes.yaml --frontends-file frontends.yaml
-    dms serve --config volumes.yaml --port 0
-    """
+    examples = """dms serve --config volumes.yaml --frontends-file frontends.yaml
+dms serve --config volumes.yaml --port 0"""
     aliases = {  # noqa: RUF012 - traitlets' own way
         "config": "DMS.volumes_file",
         "DMS.config": "DMS.volumes_file",

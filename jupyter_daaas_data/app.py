@@ -58,6 +58,8 @@ class DataApp(ExtensionApp):
     def initialize_settings(self) -> None:
         """Make what the handlers and the relay share."""
         assert self.serverapp is not None  # noqa: S101 - linked before it is initialised
+        events = self.serverapp.event_logger
+        assert events is not None  # noqa: S101 - made before any extension
         mount = MountClient(self.socket or None)
         self.settings["dms"] = Settings(
             mount=mount,
@@ -66,7 +68,6 @@ class DataApp(ExtensionApp):
             searched_entries=self.searched_entries,
             text_bytes=self.text_bytes,
         )
-        events = self.serverapp.event_logger
         events.register_event_schema(HERE / "events.yaml")
 
         def emit(data: dict[str, Any]) -> None:

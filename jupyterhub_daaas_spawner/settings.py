@@ -7,6 +7,9 @@ from pathlib import Path
 from traitlets import Dict, Float, List, Unicode
 from traitlets.config import LoggingConfigurable
 
+from dms_core import errors as dms_errors
+from vmm_core import errors as vmm_errors
+
 
 class Settings(LoggingConfigurable):
     """Where the services are, and how long a user waits for what."""
@@ -90,13 +93,31 @@ class Settings(LoggingConfigurable):
     ).tag(config=True)
 
     def vmm_secret(self) -> str:
-        """The token for the VMM as it is now; "" if there is none."""
-        return _secret(self.vmm_token_file, self.vmm_token)
+        """The token for the VMM as it is now; "" if there is none.
+
+        Raises:
+            vmm_core.errors.NotAuthenticated: its file cannot be read.
+        """
+        try:
+            return _secret(self.vmm_token_file, self.vmm_token)
+        except OSError as error:
+            raise vmm_errors.NotAuthenticated(_unreadable("vmm_token_file", error)) from None
 
     def dms_secret(self) -> str:
-        """The token for the DMS as it is now; "" if there is none."""
-        return _secret(self.dms_token_file, self.dms_token)
+        """The token for the DMS as it is now; "" if there is none.
+
+        Raises:
+            dms_core.errors.NotAuthenticated: its file cannot be read.
+        """
+        try:
+            return _secret(self.dms_token_file, self.dms_token)
+        except OSError as error:
+            raise dms_errors.NotAuthenticated(_unreadable("dms_token_file", error)) from None
 
 
 def _secret(path: str, value: str) -> str:
     return Path(path).read_text().strip() if path else value
+
+
+def _unreadable(setting: str, error: OSError) -> str:
+    return f"{setting} {error.filename} cannot be read ({error.strerror}): check path and owner"

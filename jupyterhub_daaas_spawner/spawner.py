@@ -94,7 +94,12 @@ class DaaasSpawner(Settings, Spawner):  # type: ignore[misc]  # the hub has no t
         options = Options()
         try:
             if self.internal_ssl:
-                raise OptionsError("This spawner does not work with internal_ssl yet.", "options")
+                raise self._refused(
+                    "No server can be started: this hub has internal_ssl on, which DaaasSpawner "
+                    "cannot do. Tell the facility's support.",
+                    "internal-ssl",
+                    500,
+                )
             async with asyncio.timeout(deadline_s):
                 options = read(self.user_options, self.default_options)
                 async with self._vmm() as vmm:
@@ -104,7 +109,7 @@ class DaaasSpawner(Settings, Spawner):  # type: ignore[misc]  # the hub has no t
                     return handover.url
         except TimeoutError:
             raise self._refused(
-                f"No machine could be had within {deadline_s:.0f} s. You can try again; "
+                f"No machine was ready within {deadline_s:.0f} s. You can try again; "
                 "those who waited longest come first.",
                 "timeout",
                 503,
@@ -165,9 +170,12 @@ class DaaasSpawner(Settings, Spawner):  # type: ignore[misc]  # the hub has no t
         try:
             async with asyncio.timeout(self.form_timeout), self._vmm() as vmm:
                 offers = await vmm.offers()
-        except (TimeoutError, VmmError) as error:
-            self.log.error("The spawn page has no offers: %s", error or "no answer in time")
+        except TimeoutError:
+            self.log.error("The spawn page has no offers: %s did not answer in time", self.vmm_url)
             return template.render(undrawable(self.name, CLOSED))
+        except VmmError as error:
+            self.log.error("The spawn page has no offers: %s", error)
+            return template.render(undrawable(self.name, explain(error).message))
         chosen = Options()
         with suppress(OptionsError):
             chosen = read(self._asked_for(), self.default_options)
@@ -177,15 +185,17 @@ class DaaasSpawner(Settings, Spawner):  # type: ignore[misc]  # the hub has no t
 
     async def _launch(self, vmm: VmmClient, choice: Choice, places: Mapping[str, str]) -> Handover:
         self._journal.tell(2, f"Asking for a machine with {choice.environment.title}")
+        with suppress(Conflict):
+            return await self._take(vmm, choice, places)
+        # What we got is left from a start that the hub did not survive, and is used up.
+        await self._hold.give_back()
+        return await self._take(vmm, choice, places)
+
+    async def _take(self, vmm: VmmClient, choice: Choice, places: Mapping[str, str]) -> Handover:
         lease = await self._hold.acquire(choice.needs)
         follower = asyncio.create_task(self._follow(vmm, lease.id, places))
         try:
-            try:
-                return await self._bind(vmm, lease)
-            except Conflict:
-                # A start that the hub did not survive has used this one up.
-                await self._hold.give_back()
-                return await self._bind(vmm, await self._hold.acquire(choice.needs))
+            return await self._bind(vmm, lease)
         finally:
             follower.cancel()
             await asyncio.wait({follower})

@@ -14,9 +14,8 @@ from builtins import list as list_of
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
-from .allocation.estimate import next_in_s
-from .allocation.facts import NONE
-from .allocation.match import closed, mismatch, removed_by
+from .agent.protocol import Bound
+from .allocation.offers import offers
 from .catalogue import nearest
 from .errors import BadRequest, BindFailed, Conflict, Unavailable
 from .model import (
@@ -28,9 +27,8 @@ from .model import (
     Offer,
     Session,
 )
-from .pools.agents import Agents
+from .pools.agents import Agents, OnProgress
 from .pools.inventory import Inventory
-from .pools.plan import BOOTING
 from .store import Store
 from .store.records import Binding
 
@@ -38,6 +36,10 @@ _log = logging.getLogger(__name__)
 
 TERMINAL = frozenset({"refused", "released"})
 """Stages after which a lease has no more events."""
+
+
+_GRACE_S = 10
+"""For the account and the files, before a session's own times begin."""
 
 
 class Leases:
@@ -156,46 +158,14 @@ class Leases:
         wanted = needs or Needs()
         self._check(wanted)
         ledger = await self._store.ledger()
-        boot_times_s = await self._store.boot_times_s()
-        facts = self._inventory.facts()
-        counts = await self._store.counts()
-        ahead = dict.fromkeys((f.name for f in facts), 0)
-        for waiting in ledger.waiting:
-            for pool, why in removed_by(waiting.needs, facts, counts).items():
-                ahead[pool] += not why
-        found = []
-        for each in facts:
-            if mismatch(wanted, each):
-                continue
-            here = [m for m in ledger.machines if m.pool == each.name]
-            counted = counts.get(each.name, NONE)
-            why = closed(each, counted)
-            found.append(
-                Offer(
-                    environment=each.environment,
-                    location=each.location,
-                    cloud=each.pool.cloud,
-                    size=each.size,
-                    free=counted.free,
-                    booting=counted.booting,
-                    next_in_s=None
-                    if why
-                    else next_in_s(
-                        free=counted.free,
-                        ahead=ahead[each.name],
-                        booting_for_s=[
-                            (ledger.now - m.created_at).total_seconds()
-                            for m in here
-                            if m.state in BOOTING
-                        ],
-                        boot_times_s=boot_times_s.get(each.name, ()),
-                        room=len(here) < each.pool.maximum and not each.pool.paused,
-                    ),
-                    available=not why,
-                    reason=why,
-                )
-            )
-        return found
+        return offers(
+            wanted,
+            self._inventory.facts(),
+            machines=ledger.machines,
+            waiting=[waiting.needs for waiting in ledger.waiting],
+            boot_times_s=await self._store.boot_times_s(),
+            now=ledger.now,
+        )
 
     async def events(self, lease_id: str, since: int = 0) -> AsyncIterator[LeaseEvent]:
         """The lease's events from number ``since`` on, then those to come, until its end.
@@ -254,7 +224,7 @@ class Leases:
             await self._store.tell(lease_id, "binding", share, message)
 
         try:
-            bound = await self._agents.bind(machine.id, lease_id, session, progress)
+            bound = await self._start(machine.id, lease_id, session, progress)
         except BindFailed as error:
             await self._store.fail_machine(
                 machine.id, reason=str(error), message=f"the session did not start: {error}"
@@ -267,6 +237,19 @@ class Leases:
         if not kept:
             raise Conflict(f"lease {lease_id} ended while it was bound: acquire again")
         return _handover(await self._store.lease(lease_id), bound.port)
+
+    async def _start(
+        self, machine_id: str, lease_id: str, session: Session, progress: OnProgress
+    ) -> Bound:
+        """Let the agent start the session, within the time that its parts may take."""
+        most_s = session.timeout_s + sum(daemon.timeout_s for daemon in session.daemons)
+        try:
+            async with asyncio.timeout(most_s + _GRACE_S):
+                return await self._agents.bind(machine_id, lease_id, session, progress)
+        except TimeoutError:
+            raise BindFailed(
+                f"machine {machine_id} did not start the session within {most_s:g} s"
+            ) from None
 
     async def _answering(self, lease: Lease, timeout_s: float) -> Lease:
         """The lease with a machine that answers: its own, or another."""

@@ -162,7 +162,9 @@
   function recall() {
     const link = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
     let choice = Object.keys(link).length ? link : null;
-    if (!choice && !("remembered" in box.dataset)) {
+    // After a refusal, JupyterHub 6.1 draws a named server's form for the default server.
+    const refused = document.querySelector(".spawn-error-msg") !== null;
+    if (!choice && (refused || !("remembered" in box.dataset))) {
       try {
         choice = JSON.parse(localStorage.getItem(REMEMBER));
       } catch {

@@ -15,7 +15,7 @@ from ..support.hub import HubUser
 USERS = ("alice", "bob", "d.smith@facility.org")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("hub")
     settings = Settings(state=folder / "state", data=folder / "data", events_gb=0.001, users=USERS)

@@ -5,6 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from vmm_core.client import Vmm
+from vmm_core.model import LeaseState, Needs, Program, Session
+
 from ..support.hub import wait_until
 
 pytestmark = [pytest.mark.root, pytest.mark.mount, pytest.mark.timeout(240)]
@@ -109,12 +112,17 @@ def test_what_cannot_be_is_refused_in_one_sentence(stack, log_in, options, statu
 
 def test_a_refusal_on_the_page_offers_the_next_move_as_a_link(stack, log_in):
     alice = log_in("alice")
-    answer = alice.submit(alice.get("/hub/spawn/alice"), environment=SANS, cpus="9999")
-    assert answer.status_code == 409
-    assert "the largest machine has" in answer.text
-    assert f'href="/hub/spawn/alice?opt-environment={SANS}&amp;opt-location=' in answer.text
-    link = f"/hub/spawn/alice?opt-environment={SANS}&opt-location=clf"
-    alice.get(link)
+    told = []
+
+    def refused():  # within the second that the hub waits before it shows the progress page
+        told.append(alice.submit(alice.get("/hub/spawn/alice"), environment=SANS, cpus="9999"))
+        return told[-1].status_code == 409
+
+    wait_until(refused, "the start is refused at once")
+    for page in (told[-1].text, str(alice.get("/hub/spawn-pending/alice"))):
+        assert "the largest machine has" in page
+        assert f'href="/hub/spawn/alice?opt-environment={SANS}&amp;opt-location=' in page
+    alice.get(f"/hub/spawn/alice?opt-environment={SANS}&opt-location=clf")
     alice.wait_ready()
     assert alice.notebook_answers()
 
@@ -147,6 +155,50 @@ def test_a_hub_killed_in_the_middle_of_a_start_gives_the_machine_back(stack, log
     restart_hub(stack, signal.SIGKILL)
     assert not answer.result().ok  # the start was cut off
     wait_until(no_lease(stack, "alice"), "the forgotten lease is given back")
+
+
+@pytest.fixture
+def hub_vmm(stack):
+    """The VMM as the hub sees it."""
+    with Vmm(stack.vmm_url, (stack.state / "hub" / "vmm.token").read_text().strip()) as vmm:
+        yield vmm
+
+
+def test_a_lease_left_waiting_for_something_else_is_replaced(stack, log_in, hub_vmm):
+    alice = log_in("alice")
+    left = hub_vmm.acquire(Needs(environment="muon"), owner="alice", key="alice/")
+    alice.start(environment=SANS)
+    alice.wait_ready()
+    [lease] = leases(stack, "alice")
+    assert lease.needs.environment == SANS
+    assert hub_vmm.lease(left.id).state is LeaseState.RELEASED
+
+
+def test_a_lease_that_an_earlier_start_has_used_up_is_replaced(stack, log_in, hub_vmm):
+    alice = log_in("alice")
+    left = hub_vmm.acquire(Needs(environment=SANS), owner="alice", key="alice/")
+    hub_vmm.wait(left.id, timeout_s=60)
+    serve = Program(argv=("python3", "-m", "http.server", "--bind", "127.0.0.1", "8888"))
+    hub_vmm.bind(left.id, Session(user="alice", program=serve, port=8888, health_path="/"))
+    alice.start(environment=SANS)
+    alice.wait_ready()
+    assert alice.notebook_answers()
+    [lease] = leases(stack, "alice")
+    assert lease.id != left.id
+
+
+def test_a_notebook_server_that_ends_by_itself_gives_the_machine_back(stack, log_in):
+    alice = log_in("alice")
+    alice.start(environment=SANS)
+    alice.wait_ready()
+    assert alice.notebook("POST", "/api/shutdown").ok
+    wait_until(no_lease(stack, "alice"), "the lease is over")
+
+    def noticed():
+        alice.get("/hub/home")  # which makes the hub look
+        return alice.server() is None
+
+    wait_until(noticed, "the hub knows")
 
 
 def test_a_vmm_that_is_away_closes_the_spawn_page_but_no_server(stack, log_in):

@@ -1,3 +1,4 @@
+import pytest
 from bs4 import BeautifulSoup
 from jupyterhub.utils import format_exception
 
@@ -5,6 +6,7 @@ from dms_core.errors import Unreachable
 from jupyterhub_daaas_spawner.failures import explain
 from jupyterhub_daaas_spawner.moves import Move, move_to
 from jupyterhub_daaas_spawner.refusals import Refused
+from jupyterhub_daaas_spawner.settings import Settings
 from vmm_core.errors import BindFailed, NotAuthenticated, Unavailable
 
 from .examples import DIAMOND, MANTID, SMALL, offer
@@ -48,3 +50,11 @@ def test_what_failed_is_told_in_the_users_words():
     assert explain(BindFailed("dms-mount ended with status 1: Traceback | x")).message == (
         "The machine could not be made ready for you. The data mount ended with status 1."
     )
+
+
+def test_a_token_file_that_cannot_be_read_is_named(tmp_path):
+    settings = Settings(vmm_token_file=str(tmp_path / "gone"))
+    with pytest.raises(NotAuthenticated, match=r"vmm_token_file .*/gone cannot be read"):
+        settings.vmm_secret()
+    (tmp_path / "gone").write_text("secret\n")
+    assert settings.vmm_secret() == "secret"

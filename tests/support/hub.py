@@ -47,7 +47,7 @@ class HubUser:
         self._http.close()
 
     def get(self, path: str) -> BeautifulSoup:
-        """A page, after redirects; its ``status`` is of no concern here."""
+        """A page, after redirects, whatever its status."""
         answer = self._http.get(self.url + path, timeout=TIMEOUT_S)
         return BeautifulSoup(answer.text, "html.parser")
 
@@ -115,10 +115,19 @@ class HubUser:
             lines = list(answer.iter_lines())
         return [json.loads(line[6:]) for line in lines if line.startswith(b"data: ")]
 
+    def notebook(self, method: str, path: str, server: str = "") -> requests.Response:
+        """A call of the notebook server's own REST API."""
+        prefix = f"/user/{self.name}/{server}" if server else f"/user/{self.name}"
+        return requests.request(
+            method,
+            f"{self.url}{prefix}{path}",
+            headers={"Authorization": f"token {self._token}"},
+            timeout=TIMEOUT_S,
+        )
+
     def notebook_answers(self, server: str = "") -> bool:
         """Whether the notebook server itself answers through the proxy."""
-        path = f"/user/{self.name}/{server}/api" if server else f"/user/{self.name}/api"
-        answer = requests.get(self.url + path, timeout=TIMEOUT_S)
+        answer = self.notebook("GET", "/api", server)
         return answer.ok and "version" in answer.json()
 
 

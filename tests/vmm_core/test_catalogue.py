@@ -55,7 +55,11 @@ def test_a_catalogue_is_read_in_its_order(tmp_path: Path):
         ("location: ral}", "location: ral, options: {boots_s: 1}}", "did you mean 'boot_s'?"),
         ("location: ral}", "location: ral, options: {boot_s: -1}}", "boot_s of the options of"),
         ("location: ral}", "location: ral, options: 3}", "options of cloud is 3: input should"),
-        ("name: tomo, title: Tomography", "name: mantid, title: Twice", "environment 'mantid' is already defined in line 9"),
+        (
+            "name: tomo, title: Tomography",
+            "name: mantid, title: Twice",
+            "environment 'mantid' is already defined in line 9",
+        ),
         ("name: tomo,", "name: Tomo,", "use lower case letters"),
         ("preload: [json]", "preload: json", "preload of environment is 'json'"),
         ("  - {name: ral, title: R", "  - ral\n  - {name: ral, title: R", "must be a mapping"),

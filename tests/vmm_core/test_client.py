@@ -262,7 +262,7 @@ def test_the_blocking_client_has_every_method_with_the_same_arguments():
 
 async def test_a_kept_connection_that_died_costs_nothing(hub, service):
     lease = await hub.acquire(Needs(), owner="alice", key="k")
-    for connections in hub._session.connector._conns.values():
+    for connections in hub._transport._session.connector._conns.values():
         for protocol, _ in connections:
             protocol.transport.abort()
     assert (await hub.acquire(Needs(), owner="alice", key="k")).id == lease.id

@@ -1,3 +1,5 @@
+# ruff: noqa: ASYNC240 - looking at a test's own folder blocks nobody
+
 from __future__ import annotations
 
 import asyncio
@@ -174,6 +176,17 @@ async def test_a_bind_that_fails_ends_the_lease_and_the_machine(tmp_path: Path):
         assert again.id != lease.id
 
 
+async def test_a_bind_that_does_not_end_fails_in_time(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("vmm_core.leases._GRACE_S", 0)
+    async with world(tmp_path) as w:
+        await w.step(2)
+        lease = await w.acquire()
+        w.agents.hesitate = asyncio.Event()
+        with pytest.raises(BindFailed, match=r"did not start the session within 0\.1 s"):
+            await w.leases.bind(lease.id, session().model_copy(update={"timeout_s": 0.1}))
+        assert (await w.leases.get(lease.id)).state is LeaseState.RELEASED
+
+
 async def test_a_bind_goes_on_when_its_caller_goes_away(tmp_path: Path):
     async with world(tmp_path) as w:
         await w.step(2)
@@ -294,5 +307,3 @@ async def test_nobody_overtakes_one_who_waits(tmp_path: Path):
         await w.step(3)
         assert (await w.leases.get(waits.id)).state is LeaseState.ACQUIRED
         assert (await w.leases.get(late.id)).state is LeaseState.WAITING
-
-

@@ -79,8 +79,8 @@ class Agent:
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until ``stop``, then reap the session."""
         tasks = [asyncio.create_task(work) for work in (self._prepare(), self._connection.run())]
+        stopping = asyncio.create_task(stop.wait())
         try:
-            stopping = asyncio.create_task(stop.wait())
             done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
@@ -104,7 +104,8 @@ class Agent:
                 reason=f"the environment's modules were not imported within {PRELOAD_S:g} s"
             )
         log.info("%s", self._readiness)
-        self._connection.mention(self._readiness)  # else it is said at the next welcome
+        if self._identity.lease is None:
+            self._connection.mention(self._readiness)  # else it is said at the next welcome
         while True:
             await asyncio.sleep(ACTIVITY_S)
             self._connection.mention(self._meter.read())
@@ -127,9 +128,8 @@ class Agent:
         except jwt.InvalidTokenError as error:
             log.warning("a bind is refused: %s", error)
             if lease := _claimed_lease(bind.signed):
-                self._connection.send(
-                    BindError(lease=lease, reason=f"the bind is refused: {error}")
-                )
+                reason = f"the bind is refused: {error}"
+                self._connection.send(BindError(lease=lease, reason=reason))
             return
         lease = str(claims["lease"])
         refusal = self._refusal(claims["machine"], lease)

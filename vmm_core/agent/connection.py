@@ -68,8 +68,8 @@ class Connection:
             while True:
                 welcomed, began = self._identity.token, time.monotonic()
                 try:
-                    await self._converse(http)
-                    reason = "the VMM closed the connection"
+                    code = await self._converse(http)
+                    reason = f"the VMM closed the connection with code {code}"
                 except (aiohttp.ClientError, OSError, TimeoutError, ValidationError) as error:
                     reason = str(error) or type(error).__name__
                 if self._identity.token != welcomed or time.monotonic() - began > PING_S:
@@ -78,8 +78,8 @@ class Connection:
                 log.info("%s; dialling again in %.1f s", reason, delay)
                 await asyncio.sleep(delay)
 
-    async def _converse(self, http: aiohttp.ClientSession) -> None:
-        """One connection, from dialling to its end."""
+    async def _converse(self, http: aiohttp.ClientSession) -> int | None:
+        """One connection, from dialling to its end; returns how it was closed."""
         async with asyncio.timeout(CONNECT_S):
             socket = await http.ws_connect(
                 f"{self._identity.service.rstrip('/')}/vmm/api/v1/agent",
@@ -106,6 +106,7 @@ class Connection:
                 if sending:
                     sending.cancel()
                     await asyncio.gather(sending, return_exceptions=True)
+        return socket.close_code
 
     async def _empty_outbox(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         while True:

@@ -10,7 +10,6 @@ from .facts import NONE, Counts, PoolFacts
 from .match import removed_by
 from .rank import Ranked, rank
 
-
 _TOLD = 4
 """Most pools that an error names."""
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..model import Environment, Location, Pool, Size
+from ..model import Environment, Location, MachineState, Pool, Size
+
+BOOTING = frozenset({MachineState.REQUESTED, MachineState.BUILDING, MachineState.PROVISIONED})
+"""States of a machine that is on its way to vacant."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,28 +1,25 @@
 """The asyncio client of the VMM's REST API.
 
-One kept-alive aiohttp session per client. Every call ends: with its answer,
-with an error of :mod:`vmm_core.errors`, or at its deadline. Requests that are
-safe to repeat are sent again once when a kept connection turns out to be dead;
-the event stream reconnects by itself and goes on after the last event it had.
+Every call ends: with its answer, with an error of :mod:`vmm_core.errors`, or at
+its deadline. Requests that are safe to repeat are sent again once when a kept
+connection turns out to be dead; the event stream reconnects by itself and goes
+on after the last event it had.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 import time
 import uuid
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing, asynccontextmanager
-from typing import Any, Self, TypeVar
-from urllib.parse import quote, urlsplit
+from contextlib import aclosing
+from typing import Self, TypeVar
+from urllib.parse import quote
 
-import aiohttp
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from ..api.models import PREFIX, LeaseRequest
-from ..errors import BadRequest, Unavailable
+from ..api.models import LeaseRequest
+from ..errors import Unavailable
 from ..model import (
     Environment,
     Handover,
@@ -36,8 +33,8 @@ from ..model import (
     Session,
 )
 from ..pools.status import PoolStatus
-from .problems import error_of
 from .sse import read_events
+from .transport import Transport
 
 T = TypeVar("T")
 
@@ -50,8 +47,6 @@ _LEASES = TypeAdapter(list[Lease])
 _LEASE = TypeAdapter(Lease)
 _HANDOVER = TypeAdapter(Handover)
 
-SILENCE_S = 45.0
-"""A stream that says nothing for this long, not even keep-alive, is dead."""
 RECONNECT_S = 30.0
 """How long the event stream looks for a service that went away."""
 
@@ -68,12 +63,12 @@ class VmmClient:
     """
 
     def __init__(self, url: str, token: str | None = None, *, timeout_s: float = 30) -> None:
-        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
-            raise BadRequest(f"{url!r} is no URL of a VMM: write it like http://127.0.0.1:8440")
-        self.url = url.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._timeout_s = timeout_s
-        self._session: aiohttp.ClientSession | None = None
+        self._transport = Transport(url, token, timeout_s)
+
+    @property
+    def url(self) -> str:
+        """Of the service, without a slash at its end."""
+        return self._transport.url
 
     async def __aenter__(self) -> Self:
         return self
@@ -83,9 +78,7 @@ class VmmClient:
 
     async def close(self) -> None:
         """Close the connections. The client may be used again afterwards."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await self._transport.close()
 
     async def environments(self) -> list[Environment]:
         """What can be asked for."""
@@ -127,7 +120,7 @@ class VmmClient:
             Impossible: no pool can ever meet the needs.
             BadRequest: an unknown name in the needs.
         """
-        return await self._call(
+        return await self._transport.call(
             "POST",
             "leases",
             _LEASE,
@@ -180,19 +173,19 @@ class VmmClient:
             Conflict: the lease holds no machine.
         """
         stages_s = session.timeout_s + sum(daemon.timeout_s for daemon in session.daemons)
-        return await self._call(
+        return await self._transport.call(
             "POST",
             f"leases/{quote(lease_id, safe='')}/bind",
             _HANDOVER,
             body=session.model_dump_json(),
             # A machine that does not answer is replaced once, silently.
-            timeout_s=2 * stages_s + self._timeout_s,
+            timeout_s=2 * stages_s + self._transport.timeout_s,
             again=False,
         )
 
     async def release(self, lease_id: str) -> Lease:
         """End the lease; its machine is deleted. Releasing twice is fine."""
-        return await self._call("DELETE", f"leases/{quote(lease_id, safe='')}", _LEASE)
+        return await self._transport.call("DELETE", f"leases/{quote(lease_id, safe='')}", _LEASE)
 
     async def events(self, lease_id: str, since: int = 0) -> AsyncGenerator[LeaseEvent, None]:
         """What happened to the lease from event ``since`` on, and what happens next.
@@ -200,12 +193,13 @@ class VmmClient:
         Ends when the lease is over, or when the caller stops. A service that is
         away for a moment (a restart) is waited for; nothing is lost or repeated.
         """
+        path = f"leases/{quote(lease_id, safe='')}/events"
         gone_since: float | None = None
         while True:
             try:
-                async with self._stream(lease_id, since) as response:
+                async with self._transport.stream(path, {"since": since}) as lines:
                     gone_since = None
-                    async for event in read_events(response.content):
+                    async for event in read_events(lines):
                         if event.name == "end":
                             return
                         step = LeaseEvent.model_validate_json(event.data)
@@ -217,105 +211,10 @@ class VmmClient:
                     raise
             await asyncio.sleep(0.3)
 
-    @asynccontextmanager
-    async def _stream(
-        self, lease_id: str, since: int
-    ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
-        try:
-            async with self._http().get(
-                f"{self.url}{PREFIX}/leases/{quote(lease_id, safe='')}/events",
-                params={"since": since},
-                headers={**self._headers, "Accept": "text/event-stream"},
-                timeout=aiohttp.ClientTimeout(connect=self._timeout_s, sock_read=SILENCE_S),
-            ) as response:
-                if response.status != 200 or response.content_type != "text/event-stream":
-                    raise error_of(response.status, await response.read(), self.url)
-                yield response
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise self._unreachable(error) from None
-
-    def _http(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession()
-        return self._session
-
     async def _get(
         self, path: str, answer: TypeAdapter[T], params: Mapping[str, str | list[str]] | None = None
     ) -> T:
-        return await self._call("GET", path, answer, params=params)
-
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        answer: TypeAdapter[T],
-        *,
-        params: Mapping[str, str | list[str]] | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: str | None = None,
-        timeout_s: float | None = None,
-        again: bool = True,
-    ) -> T:
-        """One call; ``again`` allows a second try on a connection that broke."""
-        arguments: dict[str, Any] = {
-            "params": params,
-            "headers": {**self._headers, **(headers or {})},
-            "timeout": aiohttp.ClientTimeout(total=timeout_s or self._timeout_s),
-            "allow_redirects": False,
-        }
-        if body is not None:
-            arguments["data"] = body.encode()
-            arguments["headers"]["Content-Type"] = "application/json"
-        url = f"{self.url}{PREFIX}/{path}"
-        try:
-            async with self._http().request(method, url, **arguments) as response:
-                content = await response.read()
-                status = response.status
-        except aiohttp.ClientConnectorError as error:
-            raise self._unreachable(error) from None
-        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
-            if not again:
-                raise self._unreachable(error) from None
-            return await self._call(
-                method,
-                path,
-                answer,
-                params=params,
-                headers=headers,
-                body=body,
-                timeout_s=timeout_s,
-                again=False,
-            )
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise self._unreachable(error) from None
-        if not 200 <= status < 300:
-            raise error_of(status, content, self.url)
-        try:
-            return answer.validate_json(content)
-        except ValidationError:
-            raise Unavailable(
-                f"{self.url} answered, but not as this version's VMM does: "
-                "check the address, and update the older of the two"
-            ) from None
-
-    def _unreachable(self, error: Exception) -> Unavailable:
-        if isinstance(error, TimeoutError):
-            why = "no answer in time"
-        elif isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno:
-            why = _words_of(error.os_error)
-        else:
-            why = str(error) or "cut off"
-        return Unavailable(
-            f"the VMM at {self.url} cannot be reached ({why}): is it running, "
-            "and is the address right?"
-        )
-
-
-def _words_of(error: OSError) -> str:
-    """What the system calls the error; asyncio's own words are of calls and tuples."""
-    if isinstance(error, socket.gaierror):
-        return error.strerror or "unknown name"
-    return os.strerror(error.errno or 0)
+        return await self._transport.call("GET", path, answer, params=params)
 
 
 def query_of(needs: Needs) -> dict[str, str | list[str]]:

@@ -18,7 +18,8 @@ from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from ..clouds.base import CloudError, CloudMachine, Limits, Throttled
+from ..allocation.facts import BOOTING
+from ..clouds.base import CloudError, CloudMachine
 from ..errors import CatalogueError
 from ..model import Machine
 from ..model import MachineState as S
@@ -27,10 +28,11 @@ from ..store.records import Ledger
 from .agents import Agents
 from .effects import Effects
 from .inventory import Inventory
-from .plan import BOOTING, Pause, PoolPlan, Snapshot, plan
+from .plan import Pause, PoolPlan, Snapshot, plan
 from .policy import Policy
 from .reconcile import reconcile
 from .status import PoolStatus
+from .survey import Survey
 
 _log = logging.getLogger(__name__)
 
@@ -49,9 +51,9 @@ class PoolManager:
         self._wake = asyncio.Event()
         self._stepping = asyncio.Lock()
         self._effects = Effects(store, inventory, self._policy, self.wake)
+        self._survey = Survey(inventory.clouds, store.installation, self._policy, store.now)
         self._plans: dict[str, PoolPlan] = {}
-        self._limits: dict[str, tuple[datetime, Limits]] = {}
-        self._mute: dict[str, tuple[str, datetime | None]] = {}  # clouds that do not list
+        self._forget_at = store.now()
         self._missing_since: dict[str, datetime] = {}
         self._lost_since: dict[str, datetime] = {}
 
@@ -173,7 +175,7 @@ class PoolManager:
         with suppress(CatalogueError):  # told in the status of the pools
             await self._inventory.ask()
         busy_before = self._effects.in_flight
-        lists = await self._lists()
+        lists = await self._survey.lists()
         ledger = await self._store.ledger()
         pools = {f.name for f in self._inventory.facts()} | {m.pool for m in ledger.machines}
         held = await self._store.lock_pools(pools, self._holder, self._policy.lock_s)
@@ -183,6 +185,7 @@ class PoolManager:
         await self._check_agents(ledger, held)
         await self._store.serve(self._inventory.decide)
         await self._refuse_overdue(ledger)
+        await self._forget(ledger.now)
         ledger = await self._store.ledger()
         self._plans = plan(await self._snapshot(ledger), self._policy)
         for pool, planned in self._plans.items():
@@ -194,28 +197,6 @@ class PoolManager:
                 self._effects.delete(machine)
         moving = {S.DELETING, S.FAILED, *BOOTING}
         return bool(ledger.waiting) or any(m.state in moving for m in ledger.machines)
-
-    async def _lists(self) -> dict[str, list[CloudMachine]]:
-        """What each cloud that answers says it has of ours."""
-
-        async def listed(name: str) -> tuple[str, list[CloudMachine] | None]:
-            _, until = self._mute.get(name, ("", None))
-            if until is not None and until > self._store.now():
-                return name, None
-            try:
-                async with asyncio.timeout(self._policy.list_deadline_s):
-                    found = await self._inventory.clouds[name].list_owned(self._store.installation)
-            except (CloudError, TimeoutError) as error:
-                later = None
-                if isinstance(error, Throttled):
-                    later = self._store.now() + timedelta(seconds=error.retry_after_s)
-                self._mute[name] = (str(error) or f"{name} did not answer in time", later)
-                return name, None
-            self._mute.pop(name, None)
-            return name, found
-
-        answers = await asyncio.gather(*(listed(name) for name in self._inventory.clouds))
-        return {name: found for name, found in answers if found is not None}
 
     async def _reconcile(
         self,
@@ -286,35 +267,27 @@ class PoolManager:
                     f"ask again, or for something else",
                 )
 
+    async def _forget(self, now: datetime) -> None:
+        if now >= self._forget_at:
+            self._forget_at = now + timedelta(seconds=self._policy.forget_every_s)
+            await self._store.forget(now - timedelta(seconds=self._policy.keep_s))
+
     async def _snapshot(self, ledger: Ledger) -> Snapshot:
         pauses = {}
         for facts in self._inventory.facts():
             backoff = ledger.backoffs.get(facts.name)
             if backoff and backoff.fingerprint == facts.fingerprint:
                 pauses[facts.name] = Pause(backoff.reason, backoff.until, backoff.until is None)
-            if facts.pool.cloud in self._mute:
-                reason, until = self._mute[facts.pool.cloud]
-                pauses[facts.name] = Pause(reason, until, True)
+            if facts.pool.cloud in self._survey.mute:
+                pauses[facts.name] = self._survey.mute[facts.pool.cloud]
         return Snapshot(
             now=ledger.now,
             pools=self._inventory.facts(),
             machines=ledger.machines,
             waiting=tuple(waiting.needs for waiting in ledger.waiting),
             pauses=pauses,
-            limits=await self._current_limits(ledger.now),
+            limits=await self._survey.limits(),
         )
-
-    async def _current_limits(self, now: datetime) -> dict[str, Limits]:
-        for name, cloud in self._inventory.clouds.items():
-            at, _ = self._limits.get(name, (None, Limits()))
-            if at is not None and now - at < timedelta(seconds=self._policy.limits_every_s):
-                continue
-            try:
-                async with asyncio.timeout(self._policy.list_deadline_s):
-                    self._limits[name] = (now, await cloud.limits())
-            except (CloudError, TimeoutError):
-                self._limits.pop(name, None)
-        return {name: limits for name, (_, limits) in self._limits.items()}
 
     async def _act(self, planned: PoolPlan, ledger: Ledger) -> None:
         by_id = {machine.id: machine for machine in ledger.machines}
@@ -335,7 +308,7 @@ class PoolManager:
         """Names of machines of ours that still are at a cloud; those not in the ledger go now."""
         left = {m.id for m in (await self._store.ledger()).machines}
         known = set(left)
-        for name, listed in (await self._lists()).items():
+        for name, listed in (await self._survey.lists()).items():
             for seen in listed:
                 left.add(seen.name)
                 if seen.name not in known:

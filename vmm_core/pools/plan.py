@@ -14,14 +14,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from ..allocation.explain import decide
-from ..allocation.facts import Counts, PoolFacts
+from ..allocation.facts import BOOTING, Counts, PoolFacts
 from ..clouds.base import Limits
 from ..model import Machine, Needs, Pool
 from ..model import MachineState as S
 from .policy import Policy
 from .sizing import fixed_floor
-
-BOOTING = (S.REQUESTED, S.BUILDING, S.PROVISIONED)
 
 
 @dataclass(frozen=True, slots=True)

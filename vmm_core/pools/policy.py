@@ -41,6 +41,10 @@ class Policy:
     """A cloud that does not answer what it has within this is left out of a step."""
     lock_s: float = 20
     """How long a pool stays with a manager that does not come back."""
+    keep_s: float = 90 * 24 * 3600
+    """How long ended leases and deleted machines stay in the ledger."""
+    forget_every_s: float = 3600
+    """How often the ledger is rid of what is older."""
     interval_s: float = 5
     """Between steps when nothing happens."""
     busy_interval_s: float = 1

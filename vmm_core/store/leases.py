@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 
 from ..allocation.explain import Decision
 from ..allocation.facts import Counts
@@ -177,6 +178,13 @@ async def events(tx: Transaction, lease_id: str, since: int) -> list[LeaseEvent]
         .order_by(lease_events.c.number)
     )
     return [LeaseEvent(**row._mapping) for row in await tx.connection.execute(query)]
+
+
+async def forget(tx: Transaction, before: datetime) -> None:
+    """Remove leases that ended before a time, with their events."""
+    old = select(leases.c.id).where(leases.c.ended_at < before)
+    await tx.connection.execute(delete(lease_events).where(lease_events.c.lease.in_(old)))
+    await tx.connection.execute(delete(leases).where(leases.c.ended_at < before))
 
 
 async def binding(tx: Transaction, lease_id: str) -> Binding | None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
-from sqlalchemy import Row, Select, and_, case, func, insert, select, update
+from sqlalchemy import Row, Select, and_, case, delete, exists, func, insert, select, update
 
-from ..allocation.facts import Counts
+from ..allocation.facts import BOOTING, Counts
 from ..model import Machine
 from ..model import MachineState as S
 from .engine import Transaction
-from .states import BOOTING, FROM
+from .states import FROM
 from .tables import leases, machines
 
 Ranking = Sequence[tuple[str, str]]
@@ -184,6 +185,16 @@ async def boot_times_s(tx: Transaction, newest: int = 200) -> Mapping[str, list[
     for row in await tx.connection.execute(query):
         times[row.pool].append((row.vacant_at - row.created_at).total_seconds())
     return times
+
+
+async def forget(tx: Transaction, before: datetime) -> None:
+    """Remove machines that were deleted before a time and that no lease names any more."""
+    named = exists().where(leases.c.machine == machines.c.id)
+    await tx.connection.execute(
+        delete(machines).where(
+            machines.c.state == S.DELETED, machines.c.changed_at < before, ~named
+        )
+    )
 
 
 async def enrol(

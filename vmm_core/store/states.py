@@ -18,6 +18,3 @@ FROM: dict[S, frozenset[S]] = {
     S.DELETED: frozenset({S.REQUESTED, S.DELETING}),
 }
 """State -> the states from which a machine may go there. No way leads back to vacant."""
-
-BOOTING = frozenset({S.REQUESTED, S.BUILDING, S.PROVISIONED})
-"""On the way to vacant."""

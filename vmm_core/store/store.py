@@ -11,6 +11,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 from ..allocation.facts import Counts
 from ..errors import Conflict, Impossible, NotFound
@@ -119,9 +120,10 @@ class Store:
             return await machines.reconnect(tx, machine_id, reconnect_sha256)
 
     async def set_machine_facts(self, machine_id: str, *, root: str, isolation: str) -> None:
-        """What the agent says of its machine."""
+        """What the agent says of its machine; an empty isolation leaves the cloud's word."""
+        facts = {"root": root, "isolation": isolation} if isolation else {"root": root}
         async with self.write() as tx:
-            await machines.note(tx, machine_id, root=root, isolation=isolation)
+            await machines.note(tx, machine_id, **facts)
 
     async def observe(
         self,
@@ -331,6 +333,12 @@ class Store:
                 waiting=tuple(await leases.waiting(tx)),
                 backoffs=await bookkeeping.backoffs(tx),
             )
+
+    async def forget(self, before: datetime) -> None:
+        """Remove what ended before a time: leases, their events, deleted machines."""
+        async with self.write() as tx:
+            await leases.forget(tx, before)
+            await machines.forget(tx, before)
 
     async def lock_pools(self, pools: Collection[str], holder: str, for_s: float) -> set[str]:
         """Take or keep the pools that no other holder has now; the names of those held."""

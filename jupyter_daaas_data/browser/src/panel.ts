@@ -122,9 +122,9 @@ export class DataPanel extends FileBrowser {
     }
   }
 
-  /** Whether an event's target is a row or the room below the rows. */
+  /** Whether an event's target is a row, the room below the rows, or the header. */
   isInListing(target: EventTarget | null): boolean {
-    return target instanceof Node && this.listing.contentNode.contains(target);
+    return target instanceof Node && this.listing.node.contains(target);
   }
 
   /** Ask for the mount and for the folder again. */

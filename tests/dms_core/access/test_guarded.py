@@ -62,10 +62,6 @@ class TestHome(_Guarded, ReadableConformance, WritableConformance):
     root = "/home/alice"
 
 
-class TestExperimentOfAMember(_Guarded, ReadableConformance, WritableConformance):
-    root = "/rb/SANS2D/RBNumber/RB1310123"
-
-
 class TestExperimentOfAScientist(_Guarded, ReadableConformance, WritableConformance):
     user = "sarah"
     root = "/rb/SANS2D/RBNumber/RB1310124"

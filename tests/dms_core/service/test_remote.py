@@ -31,17 +31,6 @@ class TestHome(ReadableConformance, WritableConformance):
         await storage.close()
 
 
-class TestExperiment(ReadableConformance, WritableConformance):
-    root = "/rb/SANS2D/RBNumber/RB1310123"
-
-    @pytest.fixture
-    async def storage(self, service: Service) -> AsyncIterator[RemoteStorage]:
-        lay_out(service.folder / "rb/SANS2D/RBNumber/RB1310123")
-        storage = service.storage("alice")
-        yield storage
-        await storage.close()
-
-
 class TestArchive(ReadableConformance, ReadOnlyConformance):
     root = "/archive"
 

@@ -22,7 +22,7 @@ from ..world import World
 
 PACKAGE = Path(jupyter_daaas_data.__file__).parent
 TOKEN = "a-token-of-this-test"
-START_S = 90
+START_S = 180
 SLOW_MS = 30_000
 
 
@@ -137,7 +137,8 @@ class Panel:
         self.menu_item(entry).click()
 
     def menu_item(self, name: str) -> Locator:
-        return self.page.get_by_role("menuitem", name=name, exact=True)
+        label = self.page.locator(".lm-Menu-itemLabel").get_by_text(name, exact=True)
+        return self.page.locator(".lm-Menu-item").filter(has=label)
 
     def keep(self, name: str) -> None:
         self.page.screenshot(path=self.artefacts / f"data-{name}.png")

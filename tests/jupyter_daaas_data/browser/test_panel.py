@@ -55,7 +55,7 @@ def test_the_mounted_path_is_copied_and_inserted(panel: Panel, world: World) -> 
     panel.row("SANS2D00022041").click()
     panel.page.keyboard.press("Control+C")
     assert panel.copied() == path
-    panel.page.locator("[data-command='launcher:create']").first.click()
+    panel.page.keyboard.press("Control+Shift+L")
     panel.page.locator(".jp-LauncherCard[data-category=Notebook]:visible").first.click()
     cell = panel.page.locator(".jp-Notebook .cm-content:visible").first
     cell.wait_for()
@@ -122,7 +122,7 @@ def test_dark_theme(panel: Panel) -> None:
     panel.page.locator(".lm-MenuBar-item").filter(has_text="Settings").click()
     panel.menu_item("Theme").click()
     panel.menu_item("JupyterLab Dark").click()
-    panel.page.locator("body[data-jp-theme-light=false]").wait_for()
+    panel.page.locator("body[data-jp-theme-light=false]").wait_for(state="attached")
     panel.walk(CYCLE)
     panel.keep("6-dark")
 

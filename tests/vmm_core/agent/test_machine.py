@@ -8,6 +8,7 @@ import os
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -115,11 +116,12 @@ class Room:
 
     def named(self, name: str) -> list[int]:
         """Processes in the machine that are called so."""
-        return [
-            pid
-            for pid in descendants(self.first_process())
-            if Path(f"/proc/{pid}/comm").read_text().strip() == name
-        ]
+        found = []
+        for pid in descendants(self.first_process()):
+            with suppress(OSError):  # it may have ended since it was listed
+                if Path(f"/proc/{pid}/comm").read_text().strip() == name:
+                    found.append(pid)
+        return found
 
 
 @pytest_asyncio.fixture(params=ways())
@@ -386,7 +388,8 @@ async def test_a_jupyter_server_is_forked_and_answers(room: Room) -> None:
 
 
 @pytest.mark.root
-def test_all_of_this_as_a_normal_user() -> None:
-    chosen = "deleted or daemons or clings or kill_9 or jupyter or goes_on"
+@pytest.mark.timeout(320)
+def test_most_of_this_as_a_normal_user() -> None:
+    chosen = "deleted or daemons or clings or kill_9 or goes_on"
     done = as_nobody([*QUIETLY, "-k", chosen, __file__])
     assert done.returncode == 0, done.stdout

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,13 +95,9 @@ async def test_the_log_is_private_and_not_followed_to_elsewhere(
     target = tmp_path / "target"
     (tmp_path / "link").symlink_to(target)
     linked = command(tmp_path, "echo", "words")
-    again = await programs.start(Start(**{**_values(linked), "log": f"{tmp_path}/link"}))
+    again = await programs.start(replace(linked, log=f"{tmp_path}/link"))
     assert await asyncio.wait_for(again.exit_status, 20) == 125
     assert not target.exists()
-
-
-def _values(start: Start) -> dict[str, object]:
-    return {name: getattr(start, name) for name in Start.__slots__}
 
 
 async def test_a_missing_module_is_named() -> None:

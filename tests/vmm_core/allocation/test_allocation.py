@@ -24,7 +24,11 @@ def pool(
     maximum: int = 5,
 ) -> PoolFacts:
     size = Size(
-        name=f"c{cpus:g}r{ram_gb:g}g{gpus}", cpus=cpus, ram_gb=ram_gb, gpus=gpus, gpu_model=gpu_model
+        name=f"c{cpus:g}r{ram_gb:g}g{gpus}",
+        cpus=cpus,
+        ram_gb=ram_gb,
+        gpus=gpus,
+        gpu_model=gpu_model,
     )
     return PoolFacts(
         pool=Pool(
@@ -199,9 +203,10 @@ def test_the_impossible_is_one_sentence_with_the_reasons():
         "no pool can give mantid with 64 CPUs, 1 GPU "
         "(mantid@ral-sim/c2r8g0: it has no GPU): ask for something else"
     )
-    assert "no pool of that environment" in decide(
-        Needs(environment="mantid"), [pool("tomo")], {}
-    ).impossible()
+    assert (
+        "no pool of that environment"
+        in decide(Needs(environment="mantid"), [pool("tomo")], {}).impossible()
+    )
 
 
 def test_needs_in_words():
@@ -221,7 +226,9 @@ def test_summaries_say_what_won_or_what_comes():
         "with a penalty of 2"
     )
     assert "as soon as there is room" in decide(Needs(), [small], {}).waiting().summary
-    assert "on its way" in decide(Needs(), [small], {small.name: Counts(booting=1)}).waiting().summary
+    assert (
+        "on its way" in decide(Needs(), [small], {small.name: Counts(booting=1)}).waiting().summary
+    )
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from vmm_core.model import Size
 
 CHECKOUT = Path(__file__).parents[3]
 INSIDE = Path(__file__).parent / "inside.py"
-SMALL = Size(name="small", cpus=0.5, ram_gb=0.5)
+SMALL = Size(name="small", cpus=1, ram_gb=0.5)
 WAIT_S = 30
 QUIETLY = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-x"]
 """Python's arguments that run tests in a checkout which the user cannot write."""
@@ -51,7 +51,7 @@ def options(folder: Path, way: str, port: int, **more: object) -> Options:
     values: dict[str, object] = {
         "folder": folder,
         "isolation": way,
-        "sizes": {"small": {"cpus": 0.5, "ram_gb": 0.5}},
+        "sizes": {"small": {"cpus": 1, "ram_gb": 0.5}},
         "command": (sys.executable, str(INSIDE), str(port)),
         "stop_timeout_s": 5,
         **more,
@@ -191,7 +191,7 @@ def as_nobody(arguments: list[str]) -> subprocess.CompletedProcess[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=110,
+        timeout=300,
         check=False,
     )
 

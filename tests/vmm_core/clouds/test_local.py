@@ -11,6 +11,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ import pytest_asyncio
 from vmm_core.clouds.base import Cloud, CloudMachine, CloudState, NoCapacity, Refused
 from vmm_core.clouds.conformance import CloudConformance, Dial
 from vmm_core.clouds.local.cloud import LocalCloud
-from vmm_core.clouds.local.folder import Folder, Record
+from vmm_core.clouds.local.folder import Folder
 from vmm_core.clouds.local.isolation import Prober
 
 from .local_machines import (
@@ -175,7 +176,7 @@ async def test_a_machine_that_will_not_end_is_killed(folder: Path, way: str, por
 async def test_kill_9_of_the_vmm_anywhere_in_create(folder: Path, way: str, port: int) -> None:
     """At whatever moment the VMM dies: a repeated create finishes it, delete leaves nothing."""
     cloud = LocalCloud("here", options(folder, way, port))
-    for delay_s in (0, 0.1, 0.2, 0.25, 0.3, 0.35, 0.4):
+    for delay_s in (0, 0.1, 0.2, 0.3):
         vmm = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", ONE_CREATE, str(folder), way, str(port)),
             cwd=CHECKOUT,
@@ -201,8 +202,7 @@ async def test_a_record_without_a_supervisor_is_listed_and_deleted(
     await cloud.create(spec("m1", port))
     record = Folder(folder / "m1").record()
     assert record is not None
-    half = Record(**{**_fields(record), "name": "m2"})
-    Folder.create(folder, half)
+    Folder.create(folder, replace(record, name="m2"))
     assert {m.name: m.state for m in await cloud.list_owned("tests")} == {
         "m1": CloudState.RUNNING,
         "m2": CloudState.BUILDING,
@@ -210,10 +210,6 @@ async def test_a_record_without_a_supervisor_is_listed_and_deleted(
     await cloud.delete("m2")
     await cloud.delete("m1")
     assert_gone(folder, "m2")
-
-
-def _fields(record: Record) -> dict[str, object]:
-    return {name: getattr(record, name) for name in Record.__slots__}
 
 
 # -- what is kept apart
@@ -276,10 +272,7 @@ async def test_an_end_of_sending_is_passed_on_and_the_answer_comes_back(
 @apart
 async def test_a_closed_port_inside_refuses(cloud: LocalCloud, port: int) -> None:
     closed = free_port()
-    asked = spec("m1", port)
-    machine = await cloud.create(
-        type(asked)(**{n: getattr(asked, n) for n in type(asked).__slots__} | {"ports": (closed,)})
-    )
+    machine = await cloud.create(replace(spec("m1", port), ports=(closed,)))
     reader, writer = await asyncio.open_connection(machine.address, machine.ports[closed])
     with pytest.raises(ConnectionResetError):
         await asyncio.wait_for(reader.read(), 20)
@@ -346,7 +339,7 @@ async def test_limits_hold_where_they_are_said_to(
     if "memory" not in machine.isolation:
         assert str(512 << 20) in values.values()
     if "cpu" not in machine.isolation:
-        assert "50000" in " ".join(values.values())
+        assert "100000" in " ".join(values.values())
     status = Folder(folder / "m1").status()
     assert status is not None
     inside = {pid for group in groups for pid in (group / "cgroup.procs").read_text().split()}
@@ -360,7 +353,7 @@ async def test_sizes_that_this_host_lacks_are_told_and_refused(
     folder: Path, way: str, port: int
 ) -> None:
     sizes = {
-        "small": {"cpus": 0.5, "ram_gb": 0.5},
+        "small": {"cpus": 1, "ram_gb": 0.5},
         "huge": {"cpus": 4096, "ram_gb": 1},
         "wide": {"cpus": 1, "ram_gb": 1 << 20},
         "gpu": {"cpus": 1, "ram_gb": 1, "gpus": 99},
@@ -374,9 +367,8 @@ async def test_sizes_that_this_host_lacks_are_told_and_refused(
     asked = spec("m1", port)
     for name in ("huge", "wide", "gpu"):
         size = SMALL.model_copy(update={"name": name})
-        values = {n: getattr(asked, n) for n in type(asked).__slots__} | {"size": size}
         with pytest.raises(Refused, match=f"size {name} cannot be had here"):
-            await cloud.create(type(asked)(**values))
+            await cloud.create(replace(asked, size=size))
     assert await cloud.list_owned("tests") == []
 
 
@@ -426,6 +418,8 @@ async def test_as_root_no_machine_is_without_isolation(folder: Path) -> None:
 
 
 @pytest.mark.root
-def test_all_of_this_as_a_normal_user() -> None:
-    done = as_nobody([*QUIETLY, "-k", "not large and not TestConformance or deleted", __file__])
+@pytest.mark.timeout(320)
+def test_most_of_this_as_a_normal_user() -> None:
+    chosen = "leaves_nothing or kill or anywhere or loopback or files_of or without_isolation"
+    done = as_nobody([*QUIETLY, "-k", chosen, __file__])
     assert done.returncode == 0, done.stdout

@@ -21,9 +21,7 @@ def fail(before: Backoff | None, now=NOW, fingerprint: str = "f") -> Backoff:
 
 
 def refuse(before: Backoff | None, error) -> Backoff:
-    return after_cloud_error(
-        before, error, pool="p", fingerprint="f", now=NOW, policy=POLICY
-    )
+    return after_cloud_error(before, error, pool="p", fingerprint="f", now=NOW, policy=POLICY)
 
 
 def test_pauses_double_up_to_a_most_and_then_the_pool_stops():

@@ -7,16 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmm_core.allocation.facts import PoolFacts
+from vmm_core.allocation.facts import BOOTING, PoolFacts
 from vmm_core.clouds.base import Limits
 from vmm_core.model import Environment, Location, Machine, Needs, Pool, Size
 from vmm_core.model import MachineState as S
-from vmm_core.pools.plan import BOOTING, Pause, PoolPlan, Snapshot, plan
+from vmm_core.pools.plan import Pause, PoolPlan, Snapshot, plan
 from vmm_core.pools.policy import Policy
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 POLICY = Policy(booting_per_cloud=4, boot_deadline_s=600)
-SIZES = {"small": Size(name="small", cpus=2, ram_gb=8), "large": Size(name="large", cpus=8, ram_gb=32)}
+SIZES = {
+    "small": Size(name="small", cpus=2, ram_gb=8),
+    "large": Size(name="large", cpus=8, ram_gb=32),
+}
 
 
 def facts(
@@ -47,7 +50,12 @@ def facts(
 
 
 def machine(
-    pool: PoolFacts, number: int, state: S = S.VACANT, *, fingerprint: str = "now", age_s: float = 60
+    pool: PoolFacts,
+    number: int,
+    state: S = S.VACANT,
+    *,
+    fingerprint: str = "now",
+    age_s: float = 60,
 ) -> Machine:
     return Machine(
         id=f"{pool.name}-{number}",

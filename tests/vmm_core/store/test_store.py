@@ -1,3 +1,5 @@
+# ruff: noqa: ASYNC240 - looking at a test's own folder blocks nobody
+
 from __future__ import annotations
 
 import asyncio
@@ -338,6 +340,23 @@ async def test_boot_times_are_measured(store: Store, clock: Clock):
     assert seconds == pytest.approx(12, abs=0.01)
 
 
+async def test_what_ended_long_ago_is_forgotten(store: Store, clock: Clock):
+    for name in "abc":
+        await vacant(store, name)
+    ended, lasts = await request(store, "alice"), await request(store, "bob")
+    await store.end_lease(ended.id, "released")
+    for name in "ac":
+        await store.move_machine(name, MachineState.DELETING, reason="")
+        await store.move_machine(name, MachineState.DELETED, reason="")
+    clock.turn(100)
+    await store.forget(clock() - timedelta(seconds=200))
+    assert len(await store.leases(ended=True)) == 2
+    await store.forget(clock() - timedelta(seconds=50))
+    assert [lease.id for lease in await store.leases(ended=True)] == [lasts.id]
+    assert [m.id for m in await store.machines(deleted=True)] == ["b"]
+    assert await store.events(ended.id) == []
+
+
 async def test_what_never_was_is_not_found(store: Store):
     with pytest.raises(NotFound, match="vmm machines"):
         await store.machine("a")
@@ -359,8 +378,7 @@ async def test_no_machine_has_two_leases_whoever_claims(url: str, tmp_path: Path
             await asyncio.gather(*wanted, *same)
 
     pids = [
-        forked(lambda n=n: asyncio.run(claim(n)), tmp_path / f"told-{n}")
-        for n in range(processes)
+        forked(lambda n=n: asyncio.run(claim(n)), tmp_path / f"told-{n}") for n in range(processes)
     ]
     codes = [await asyncio.to_thread(exit_code, pid) for pid in pids]
     assert codes == [0] * processes, [p.read_text() for p in tmp_path.glob("told-*")]
@@ -370,9 +388,7 @@ async def test_no_machine_has_two_leases_whoever_claims(url: str, tmp_path: Path
         held = [lease.machine.id for lease in leases if lease.machine is not None]
         assert len(leases) == processes * each + 1
         assert len(held) == len(set(held)) == machines
-        acquired = {
-            m.id for m in await store.machines() if m.state is MachineState.ACQUIRED
-        }
+        acquired = {m.id for m in await store.machines() if m.state is MachineState.ACQUIRED}
         assert acquired == set(held)
 
 

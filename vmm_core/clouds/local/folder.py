@@ -48,6 +48,7 @@ class Record:
     cpus: float
     ram_gb: float
     gpus: int
+    gpu_model: str | None
     ports: tuple[int, ...]
     reach: tuple[int, ...]
     devices: tuple[str, ...]

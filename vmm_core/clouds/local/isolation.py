@@ -100,6 +100,7 @@ def main(arguments: list[str]) -> int:
             cpus=1,
             ram_gb=1,
             gpus=0,
+            gpu_model=None,
             ports=(),
             reach=(),
             devices=(),

@@ -1,0 +1,87 @@
+"""What is offered now: each pool that fits, with what is free and when the next will be. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from ..model import Machine, MachineState, Needs, Offer
+from .estimate import next_in_s
+from .facts import BOOTING, Counts, PoolFacts
+from .match import closed, mismatch, removed_by
+
+
+def offers(
+    needs: Needs,
+    facts: Sequence[PoolFacts],
+    *,
+    machines: Sequence[Machine],
+    waiting: Sequence[Needs],
+    boot_times_s: Mapping[str, Sequence[float]],
+    now: datetime,
+) -> list[Offer]:
+    """The offers that fit ``needs``, in the order of ``facts``.
+
+    Args:
+        needs: what is looked for.
+        facts: the pools.
+        machines: all that are not deleted.
+        waiting: what those need who wait already.
+        boot_times_s: for each pool, what past machines took from asked for to vacant.
+        now: the time.
+    """
+    counts = {each.name: _counts(machines, each.name) for each in facts}
+    ahead = dict.fromkeys(counts, 0)
+    for wanted in waiting:
+        for pool, why in removed_by(wanted, facts, counts).items():
+            ahead[pool] += not why
+    return [
+        _offer(
+            each,
+            counts[each.name],
+            [m for m in machines if m.pool == each.name],
+            ahead[each.name],
+            boot_times_s.get(each.name, ()),
+            now,
+        )
+        for each in facts
+        if not mismatch(needs, each)
+    ]
+
+
+def _offer(
+    facts: PoolFacts,
+    counts: Counts,
+    machines: Sequence[Machine],
+    ahead: int,
+    boot_times_s: Sequence[float],
+    now: datetime,
+) -> Offer:
+    why = closed(facts, counts)
+    estimate = next_in_s(
+        free=counts.free,
+        ahead=ahead,
+        booting_for_s=[
+            (now - m.created_at).total_seconds() for m in machines if m.state in BOOTING
+        ],
+        boot_times_s=boot_times_s,
+        room=len(machines) < facts.pool.maximum and not facts.pool.paused,
+    )
+    return Offer(
+        environment=facts.environment,
+        location=facts.location,
+        cloud=facts.pool.cloud,
+        size=facts.size,
+        free=counts.free,
+        booting=counts.booting,
+        next_in_s=None if why else estimate,
+        available=not why,
+        reason=why,
+    )
+
+
+def _counts(machines: Sequence[Machine], pool: str) -> Counts:
+    states = [machine.state for machine in machines if machine.pool == pool]
+    return Counts(
+        free=states.count(MachineState.VACANT), booting=sum(state in BOOTING for state in states)
+    )
