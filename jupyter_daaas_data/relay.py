@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from logging import Logger
 from typing import Any
 
@@ -96,10 +97,13 @@ class Relay:
             paths = list(self._statuses)[:MAX_STATUSES]
             statuses = [self._statuses.pop(path) for path in paths]
             transfers, self._transfers = list(self._transfers.values()), {}
-            info, self._info = self._info, None
             if not self._statuses:
                 self._changed.clear()
-            if statuses or transfers or info is not None:
+            # How full the cache is goes along, for it changes with the bytes.
+            with suppress(DmsError):
+                self._info = await self._mount.info()
+            info, self._info = self._info, None
+            if info is not None:
                 self._emit(_message(statuses=statuses, transfers=transfers, mount=info))
 
 

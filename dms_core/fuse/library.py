@@ -74,22 +74,30 @@ class Driver:
         Raises:
             ConfigError: it could not be mounted.
         """
+        stood = False
+
+        def stands() -> None:
+            nonlocal stood
+            stood = True
+            mounted()
+
         operations = _Callable if self.name == "fusepy" else _Operations
         fuse = self._module.FUSE
         if self.name == "mfusepy":
             fuse = type("FUSE", (fuse,), {"rename_fuse_3": _rename_with_flags})
         try:
             fuse(
-                operations(filesystem, self._module.fuse_get_context, mounted),
+                operations(filesystem, self._module.fuse_get_context, stands),
                 str(mountpoint),
                 raw_fi=True,
                 **self._options(),
             )
         except RuntimeError as error:
-            raise ConfigError(
-                f"{mountpoint} could not be mounted by {self.name} (status {error}); "
-                "the line above is libfuse's reason."
-            ) from None
+            if not stood:  # later, libfuse 3 counts an end by a signal as a failure too
+                raise ConfigError(
+                    f"{mountpoint} could not be mounted by {self.name} (status {error}); "
+                    "the line above is libfuse's reason."
+                ) from None
 
     def _options(self) -> dict[str, object]:
         options: dict[str, object] = {

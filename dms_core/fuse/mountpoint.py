@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import errno
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,6 +15,7 @@ from ..errors import ConfigError
 
 _DETACH = 2  # MNT_DETACH of umount2(2): take it off now, end it when it is no longer used
 _READ_AHEAD_KIB = 1024
+_ESCAPED = re.compile(rb"\\([0-7]{3})")  # how the kernel writes blanks in mountinfo
 
 
 def check_device() -> None:
@@ -26,11 +28,10 @@ def check_device() -> None:
     try:
         os.close(os.open(device, os.O_RDWR | os.O_CLOEXEC))
     except PermissionError:
-        if shutil.which("fusermount3") is None and shutil.which("fusermount") is None:
-            raise ConfigError(
-                "/dev/fuse may not be opened by this user and fusermount3 is missing; "
-                "run: apt-get install fuse3."
-            ) from None
+        raise ConfigError(
+            "/dev/fuse may not be opened by this user; mount as root, or have root run "
+            "'chmod 666 /dev/fuse'."
+        ) from None
     except OSError as error:
         raise ConfigError(
             f"/dev/fuse cannot be opened ({error.strerror}); check the device cgroup."
@@ -69,7 +70,7 @@ def device_of(mountpoint: Path) -> str | None:
     found = None
     for line in Path("/proc/self/mountinfo").read_bytes().splitlines():
         fields = line.split(b" ")
-        if fields[4].decode("unicode_escape").encode("latin-1") == wanted:
+        if _ESCAPED.sub(lambda octal: bytes([int(octal[1], 8)]), fields[4]) == wanted:
             found = fields[2].decode()
     return found
 

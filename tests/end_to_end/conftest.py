@@ -23,9 +23,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     stack.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Headless Chromium that looks nothing up outside this machine."""
+    """Headless Chromium that looks nothing up outside this machine.
+
+    Of a module: while Playwright's blocking API is open, no asyncio test can run.
+    """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=browser_program(),

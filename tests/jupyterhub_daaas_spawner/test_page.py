@@ -58,7 +58,7 @@ def picked(page, name):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize(("name", "width"), [("desktop", 1280), ("narrow", 390)])
+@pytest.mark.parametrize(("name", "width"), [("desktop", 1280), ("between", 760), ("narrow", 390)])
 def test_the_page_fits(open_page, shots, scheme, name, width):
     page = open_page(color_scheme=scheme, viewport={"width": width, "height": 900})
     expect(page.locator(".daaas-result")).to_contain_text("You get")

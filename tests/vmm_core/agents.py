@@ -82,9 +82,10 @@ class WireAgent:
     async def send_text(self, text: str) -> None:
         await self._socket.send_str(text)
 
-    async def receive(self) -> ToAgent:
+    async def receive(self, within_s: float | None = WAIT_S) -> ToAgent:
         """The next frame from the service."""
-        frame = await asyncio.wait_for(self._frames.get(), WAIT_S)
+        async with asyncio.timeout(within_s):  # wait_for of Python 3.11 may lose a cancellation
+            frame = await self._frames.get()
         if frame is None:
             raise HungUpError(self._socket.close_code)
         return to_agent.validate_json(frame)
@@ -129,7 +130,7 @@ class WireAgent:
         await self.ready()
         try:
             while True:
-                match await self.receive():
+                match await self.receive(within_s=None):
                     case Bind(signed=signed):
                         claims = jwt.decode(signed, public_pem, algorithms=["EdDSA"])
                         await self.progress(claims["lease"], 60, "making the account")

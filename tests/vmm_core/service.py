@@ -104,7 +104,8 @@ class Site:
             tasks = [booting, *self.agents.values()]
             for task in tasks:
                 task.cancel()
-            await asyncio.wait(tasks)
+            _, alive = await asyncio.wait(tasks, timeout=WAIT_S)
+            assert not alive
             self.agents.clear()
 
     async def _boot(self) -> None:

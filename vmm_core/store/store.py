@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-from ..allocation.facts import Counts
 from ..errors import Conflict, Impossible, NotFound
 from ..model import (
     Lease,
@@ -163,11 +162,6 @@ class Store:
             if not await machines.agent_is_ready(tx, machine_id):
                 return False
             return await self._vacate(tx, machine_id, decide)
-
-    async def counts(self) -> dict[str, Counts]:
-        """How many machines of each pool are vacant and on their way."""
-        async with self._database.read() as tx:
-            return await machines.counts(tx)
 
     async def boot_times_s(self) -> Mapping[str, list[float]]:
         """For each pool, how long its newest machines took from asked for to vacant."""

@@ -41,6 +41,7 @@ export class DataRenderer extends DirListing.Renderer {
     const { dms } = model as IEntryModel;
     if (dms !== undefined) {
       node.dataset.dmsPath = dms.path;
+      node.dataset.dmsFolder = `${model.type === 'directory'}`;
       this.paint(node, this.store.status(dms.path) ?? dms);
     }
   }
@@ -63,13 +64,13 @@ export class DataRenderer extends DirListing.Renderer {
     if (name === null) {
       return;
     }
-    this.paintLock(name, status);
-    this.paintBadge(name, status);
-    node.title = this.hover(status);
+    const folder = node.dataset.dmsFolder === 'true';
+    this.paintLock(name, folder && !status.writable);
+    this.paintBadge(name, status, folder && status.state === 'remote');
+    node.title = this.hover(status, folder);
   }
 
-  private paintLock(name: HTMLElement, status: IStatus): void {
-    const locked = status.kind === 'folder' && !status.writable;
+  private paintLock(name: HTMLElement, locked: boolean): void {
     const lock = name.querySelector('.dms-Lock');
     if (locked && lock === null) {
       name.append(
@@ -80,9 +81,13 @@ export class DataRenderer extends DirListing.Renderer {
     }
   }
 
-  private paintBadge(name: HTMLElement, status: IStatus): void {
+  private paintBadge(
+    name: HTMLElement,
+    status: IStatus,
+    hidden: boolean
+  ): void {
     let badge = name.querySelector<HTMLElement>('.dms-Badge');
-    if (status.kind === 'folder' && status.state === 'remote') {
+    if (hidden) {
       badge?.remove();
       return;
     }
@@ -109,13 +114,17 @@ export class DataRenderer extends DirListing.Renderer {
     }
   }
 
-  private hover(status: IStatus): string {
+  private hover(status: IStatus, folder: boolean): string {
     const mountpoint = this.store.mount?.mountpoint ?? '';
-    const lines = [baseName(status.path)];
-    if (status.kind !== 'folder') {
+    const name = baseName(status.path);
+    const volume = this.store.mount?.volumes.find(
+      each => status.path === `/${each.name}`
+    );
+    const lines = [volume?.title || name];
+    if (!folder) {
       lines.push(size(status.size));
     }
-    if (status.kind !== 'folder' || status.state !== 'remote') {
+    if (!folder || status.state !== 'remote') {
       lines.push(stateSentence(status, this.trans));
     }
     if (!status.writable) {

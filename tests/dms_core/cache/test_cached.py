@@ -120,6 +120,7 @@ async def test_a_damaged_block_on_disk_gives_right_bytes_and_a_counter(
     assert await cached.read(entry, 0, SIZE) == data
     assert source.reads == [("/v/run", 2 * BLOCK, BLOCK)]
     assert cached.store.counters["damaged_blocks"] == 1
+    await until(lambda: cached.store.used_bytes == SIZE)
     assert cached.read_now(entry, 0, SIZE) == data
 
 

@@ -193,7 +193,7 @@ class Mounted:
     def stop(self) -> None:
         assert self.process is not None
         self.process.terminate()
-        gone(self.process)
+        assert gone(self.process) == 0
 
     def kill(self) -> None:
         assert self.process is not None

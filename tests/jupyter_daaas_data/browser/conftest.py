@@ -37,6 +37,11 @@ def server(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
     (extensions / "data").symlink_to(built)
     (folder / "etc").mkdir()
     (folder / "etc/jupyter_server_config.d").symlink_to(PACKAGE / "server-config")
+    settings = folder / "settings/@jupyterlab/apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "notification.jupyterlab-settings").write_text(
+        '{"fetchNews": "false", "checkForUpdates": false}'
+    )
     environment = os.environ | {
         "DMS_SOCKET": str(world.socket),
         "HOME": str(folder),
@@ -54,7 +59,6 @@ def server(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
         "--ServerApp.port=0",
         f"--ServerApp.root_dir={world.home}",
         f"--IdentityProvider.token={TOKEN}",
-        "--LabApp.news_url=None",
     ]
     with (folder / "lab.log").open("w+") as log:
         lab = subprocess.Popen(

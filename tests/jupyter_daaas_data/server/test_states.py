@@ -43,11 +43,12 @@ async def test_prefetch_is_accepted_and_told_until_it_is_cached(call: Call, even
 async def test_transfers_end_in_an_event(call: Call, events: Events) -> None:
     path = f"/{CYCLE}/SANS2D00022044.nxs"
     _, transfer = await call("POST", "prefetch", body={"path": path})
-    await events.until(
+    event = await events.until(
         lambda event: any(
             row["id"] == transfer["id"] and row["state"] == "done" for row in event["transfers"]
         )
     )
+    assert event["mount"]["cache_bytes"] >= 2 * MIB, "how full the cache is goes along"
 
 
 async def test_reading_through_the_mount_is_told(call: Call, events: Events, world: World) -> None:

@@ -25,6 +25,7 @@ from vmm_core.clouds.local.isolation import Prober
 
 from .local_machines import (
     CHECKOUT,
+    INSIDE,
     QUIETLY,
     SMALL,
     as_nobody,
@@ -45,6 +46,7 @@ from .local_machines import (
 )
 
 WAYS = ways()
+Make = Callable[..., LocalCloud]
 ONE_CREATE = "tests.vmm_core.clouds.one_create"
 APART = [way for way in WAYS if way != "process"]
 
@@ -67,12 +69,26 @@ def way(request: pytest.FixtureRequest) -> str:
 
 
 @pytest_asyncio.fixture
-async def cloud(folder: Path, way: str, port: int) -> AsyncIterator[LocalCloud]:
-    made = LocalCloud("here", options(folder, way, port))
-    yield made
-    for machine in await made.list_owned("tests"):
-        await made.delete(machine.id)
-    await made.close()
+async def make(folder: Path, way: str, port: int) -> AsyncIterator[Make]:
+    """Makes clouds with more options; their machines are deleted in the end."""
+    made: list[LocalCloud] = []
+
+    def make(**more: object) -> LocalCloud:
+        made.append(
+            LocalCloud("here", options(**{"folder": folder, "way": way, "port": port, **more}))
+        )
+        return made[-1]
+
+    yield make
+    for cloud in made:
+        for machine in await cloud.list_owned("tests"):
+            await cloud.delete(machine.id)
+        await cloud.close()
+
+
+@pytest.fixture
+def cloud(make: Make) -> LocalCloud:
+    return make()
 
 
 apart = pytest.mark.parametrize("way", APART, indirect=True)
@@ -163,19 +179,22 @@ async def test_a_machine_whose_first_process_ends_is_failed(
     assert_gone(folder, "m1")
 
 
-async def test_a_machine_that_will_not_end_is_killed(folder: Path, way: str, port: int) -> None:
-    stubborn = options(folder, way, port, stop_timeout_s=0.2)
-    stubborn = stubborn.model_copy(update={"command": (*stubborn.command, "stubborn")})
-    cloud = LocalCloud("here", stubborn)
+async def test_a_machine_that_will_not_end_is_killed(
+    make: Make, folder: Path, way: str, port: int
+) -> None:
+    command = (sys.executable, str(INSIDE), str(port), "stubborn")
+    cloud = make(stop_timeout_s=0.2, command=command)
     machine = await cloud.create(spec("m1", port))
     assert await shell(machine, port, "echo here") == "here"
     await cloud.delete("m1")
     assert_gone(folder, "m1")
 
 
-async def test_kill_9_of_the_vmm_anywhere_in_create(folder: Path, way: str, port: int) -> None:
+async def test_kill_9_of_the_vmm_anywhere_in_create(
+    make: Make, folder: Path, way: str, port: int
+) -> None:
     """At whatever moment the VMM dies: a repeated create finishes it, delete leaves nothing."""
-    cloud = LocalCloud("here", options(folder, way, port))
+    cloud = make()
     for delay_s in (0, 0.1, 0.2, 0.3):
         vmm = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", ONE_CREATE, str(folder), way, str(port)),
@@ -218,7 +237,7 @@ async def test_a_record_without_a_supervisor_is_listed_and_deleted(
 @needs_apart
 @apart
 async def test_the_network_is_loopback_and_what_was_named(
-    folder: Path, way: str, port: int
+    make: Make, folder: Path, way: str, port: int
 ) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as named,
@@ -226,18 +245,15 @@ async def test_the_network_is_loopback_and_what_was_named(
         socket.create_server(("127.0.0.1", 0)) as service,
     ):
         known, unknown, vmm = (s.getsockname()[1] for s in (named, other, service))
-        cloud = LocalCloud("here", options(folder, way, port, reach=(known,)))
+        cloud = make(reach=(known,))
         user_data = json.dumps({"service": f"http://127.0.0.1:{vmm}/"})
         machine = await cloud.create(spec("m1", port, user_data=user_data))
-        try:
-            devices = await shell(machine, port, "tail -n +3 /proc/net/dev | cut -d: -f1")
-            assert devices.strip() == "lo"
-            for number, open_ in ((known, True), (vmm, True), (unknown, False)):
-                code = f"import socket;socket.create_connection(('127.0.0.1',{number}))"
-                said = await shell(machine, port, f'{sys.executable} -c "{code}" && echo yes')
-                assert said.endswith("yes" if open_ else "Connection refused"), number
-        finally:
-            await cloud.delete("m1")
+        devices = await shell(machine, port, "tail -n +3 /proc/net/dev | cut -d: -f1")
+        assert devices.strip() == "lo"
+        for number, open_ in ((known, True), (vmm, True), (unknown, False)):
+            code = f"import socket;socket.create_connection(('127.0.0.1',{number}))"
+            said = await shell(machine, port, f'{sys.executable} -c "{code}" && echo yes')
+            assert said.endswith("yes" if open_ else "Connection refused"), number
 
 
 @needs_apart
@@ -282,44 +298,37 @@ async def test_a_closed_port_inside_refuses(cloud: LocalCloud, port: int) -> Non
 @needs_apart
 @apart
 async def test_files_of_others_are_not_there_and_writes_stay_inside(
-    folder: Path, way: str, port: int, tmp_path: Path
+    make: Make, folder: Path, way: str, port: int, tmp_path: Path
 ) -> None:
     secret = CHECKOUT / "pyproject.toml"
-    cloud = LocalCloud("here", options(folder, way, port, hide=(secret,)))
+    cloud = make(hide=(secret,))
     machine = await cloud.create(spec("m-1", port))
-    try:
-        assert await shell(machine, port, "hostname; cat /etc/hostname") == "m-1\nm-1"
-        assert await shell(machine, port, f"cat {secret}; ls {folder} 2>&1 | grep -c m-1") == "0"
-        assert await shell(machine, port, "ls -A /home /mnt /media /var/cache | tr -d '\\n'") == (
-            "/home:/media:/mnt:/var/cache:"
-        )
-        mark = f"vmm-test-{os.getpid()}"
-        await shell(machine, port, f"touch /etc/{mark} /tmp/{mark} /{mark} /home/{mark}")
-        assert len((await shell(machine, port, f"ls /*/{mark} /{mark}")).splitlines()) == 4
-        for place in ("/etc", "/tmp", "/", "/home"):
-            assert mark not in names_in(Path(place))
-        assert await shell(machine, port, "ls /dev | grep -cE '^(vd|sd|nvme|mem|kmsg|loop)'") == "0"
-        assert (
-            await shell(machine, port, "echo x > /dev/null && head -c 1 /dev/zero | wc -c") == "1"
-        )
-        assert await shell(machine, port, "stat -c %a /tmp /dev/shm") == "1777\n1777"
-        assert int(await shell(machine, port, "ls -d /proc/[0-9]* | wc -l")) < 20
-        assert "mknod" in await shell(machine, port, "mknod /tmp/disk b 254 0")
-    finally:
-        await cloud.delete("m-1")
+    assert await shell(machine, port, "hostname; cat /etc/hostname") == "m-1\nm-1"
+    assert await shell(machine, port, f"cat {secret}; ls {folder} 2>&1 | grep -c m-1") == "0"
+    assert await shell(machine, port, "ls -A /home /mnt /media /var/cache | tr -d '\\n'") == (
+        "/home:/media:/mnt:/var/cache:"
+    )
+    mark = f"vmm-test-{os.getpid()}"
+    await shell(machine, port, f"touch /etc/{mark} /tmp/{mark} /{mark} /home/{mark}")
+    assert len((await shell(machine, port, f"ls /*/{mark} /{mark}")).splitlines()) == 4
+    for place in ("/etc", "/tmp", "/", "/home"):
+        assert mark not in names_in(Path(place))
+    assert await shell(machine, port, "ls /dev | grep -cE '^(vd|sd|nvme|mem|kmsg|loop)'") == "0"
+    assert await shell(machine, port, "echo x > /dev/null && head -c 1 /dev/zero | wc -c") == "1"
+    assert await shell(machine, port, "stat -c %a /tmp /dev/shm") == "1777\n1777"
+    assert int(await shell(machine, port, "ls -d /proc/[0-9]* | wc -l")) < 20
+    assert "mknod" in await shell(machine, port, "mknod /tmp/disk b 254 0")
+    await cloud.delete("m-1")
     assert_gone(folder, "m-1")
 
 
 @pytest.mark.root
-async def test_users_of_the_machine_can_run_its_python(folder: Path, port: int) -> None:
-    cloud = LocalCloud("here", options(folder, "namespaces", port))
+async def test_users_of_the_machine_can_run_its_python(make: Make, folder: Path, port: int) -> None:
+    cloud = make()
     machine = await cloud.create(spec("m1", port))
-    try:
-        code = "import os, vmm_core.model; print(os.getuid())"
-        command = f'setpriv --reuid=12345 --clear-groups {sys.executable} -c "{code}"'
-        assert await shell(machine, port, command) == "12345"
-    finally:
-        await cloud.delete("m1")
+    code = "import os, vmm_core.model; print(os.getuid())"
+    command = f'setpriv --reuid=12345 --clear-groups {sys.executable} -c "{code}"'
+    assert await shell(machine, port, command) == "12345"
 
 
 async def test_limits_hold_where_they_are_said_to(
@@ -350,7 +359,7 @@ async def test_limits_hold_where_they_are_said_to(
 
 
 async def test_sizes_that_this_host_lacks_are_told_and_refused(
-    folder: Path, way: str, port: int
+    make: Make, folder: Path, way: str, port: int
 ) -> None:
     sizes = {
         "small": {"cpus": 1, "ram_gb": 0.5},
@@ -358,7 +367,7 @@ async def test_sizes_that_this_host_lacks_are_told_and_refused(
         "wide": {"cpus": 1, "ram_gb": 1 << 20},
         "gpu": {"cpus": 1, "ram_gb": 1, "gpus": 99},
     }
-    cloud = LocalCloud("here", options(folder, way, port, sizes=sizes))
+    cloud = make(sizes=sizes)
     facts = await cloud.sizes()
     assert facts["small"].unavailable == ""
     assert "4096 CPUs" in facts["huge"].unavailable
@@ -372,15 +381,14 @@ async def test_sizes_that_this_host_lacks_are_told_and_refused(
     assert await cloud.list_owned("tests") == []
 
 
-async def test_no_more_machines_than_there_is_room_for(folder: Path, way: str, port: int) -> None:
-    cloud = LocalCloud("here", options(folder, way, port, machines=1))
+async def test_no_more_machines_than_there_is_room_for(
+    make: Make, folder: Path, way: str, port: int
+) -> None:
+    cloud = make(machines=1)
     await cloud.create(spec("m1", port))
-    try:
-        with pytest.raises(NoCapacity, match="room for 1 machines"):
-            await cloud.create(spec("m2", port))
-        assert [m.name for m in await cloud.list_owned("tests")] == ["m1"]
-    finally:
-        await cloud.delete("m1")
+    with pytest.raises(NoCapacity, match="room for 1 machines"):
+        await cloud.create(spec("m2", port))
+    assert [m.name for m in await cloud.list_owned("tests")] == ["m1"]
 
 
 @pytest.mark.parametrize("name", ["../up", ".hidden", "a b", ""])
@@ -390,8 +398,8 @@ async def test_names_that_are_no_names_are_refused(cloud: LocalCloud, port: int,
     await cloud.delete(name)
 
 
-async def test_a_port_cannot_be_both_sides(folder: Path, way: str, port: int) -> None:
-    cloud = LocalCloud("here", options(folder, way, port, reach=(port,)))
+async def test_a_port_cannot_be_both_sides(make: Make, folder: Path, way: str, port: int) -> None:
+    cloud = make(reach=(port,))
     with pytest.raises(Refused, match=f"port {port} is both"):
         await cloud.create(spec("m1", port))
 
@@ -399,11 +407,11 @@ async def test_a_port_cannot_be_both_sides(folder: Path, way: str, port: int) ->
 @pytest.mark.skipif("process" not in WAYS, reason="as root there are no machines without isolation")
 @pytest.mark.parametrize("way", ["process"], indirect=True)
 async def test_without_isolation_a_port_is_one_machines(
-    cloud: LocalCloud, folder: Path, port: int
+    make: Make, cloud: LocalCloud, folder: Path, port: int
 ) -> None:
     with tempfile.TemporaryDirectory() as other_folder:
         await cloud.create(spec("m1", port))
-        other = LocalCloud("there", options(Path(other_folder), "process", port))
+        other = make(folder=Path(other_folder))
         refused = await other.create(spec("m2", port))
         assert refused.state is CloudState.FAILED
         assert f"port {port} of this host is in use" in refused.reason

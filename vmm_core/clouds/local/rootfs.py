@@ -104,7 +104,8 @@ def _overlay(lower: str, upper: str, work: str, target: str) -> None:
     options = f"lowerdir={lower},upperdir={upper},workdir={work}"
     if os.geteuid() != 0:
         options += ",userxattr"
-    mount("overlay", target, "overlay", 0, options)
+    # A machine's files never outlive it: without "volatile" its end waits for the disk.
+    mount("overlay", target, "overlay", 0, f"{options},volatile")
 
 
 def _top_folders(disk: Path, root: Path) -> None:
