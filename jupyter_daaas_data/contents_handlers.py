@@ -13,11 +13,14 @@ from pathlib import Path
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
-from dms_core.errors import NotFound, Unreachable
+from dms_core.errors import NotFound, TimedOut, Unreachable
 from dms_core.model import Kind, Listed, Status
 
 from .contents import Model, entry_model, folder_model, matches, mounted_path, tree_path
 from .handlers import DmsHandler
+
+LISTING_S = 40
+"""Seconds that listing a folder, all pages of it, may take."""
 
 
 class ContentsHandler(DmsHandler):
@@ -51,17 +54,22 @@ class ContentsHandler(DmsHandler):
         rows: list[Listed] = []
         searched = 0
         cursor: str | None = None
-        while True:
-            listing = await self.dms.mount.list(status.path, cursor=cursor)
-            rows += [row for row in listing.rows if matches(row, wanted)]
-            searched += len(listing.rows)
-            cursor = listing.cursor
-            if (
-                cursor is None
-                or len(rows) > self.dms.listing_rows
-                or searched >= self.dms.searched_entries
-            ):
-                break
+        try:
+            async with asyncio.timeout(LISTING_S):
+                while True:
+                    listing = await self.dms.mount.list(status.path, cursor=cursor)
+                    rows += [row for row in listing.rows if matches(row, wanted)]
+                    searched += len(listing.rows)
+                    cursor = listing.cursor
+                    if cursor is None or len(rows) > self.dms.listing_rows:
+                        break
+                    if searched >= self.dms.searched_entries:
+                        break
+        except TimeoutError:
+            raise TimedOut(
+                f'"{status.path}" was not listed within {LISTING_S} s; try again, or use '
+                f'"{mounted_path(mountpoint, status.path)}" in a terminal.'
+            ) from None
         shown = rows[: self.dms.listing_rows]
         links = [row.entry.path for row in shown if row.entry.kind is Kind.LINK]
         return folder_model(

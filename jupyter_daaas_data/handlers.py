@@ -14,7 +14,7 @@ from jupyter_server.base.handlers import APIHandler
 from pydantic import BaseModel, ConfigDict, ValidationError
 from tornado import web
 
-from dms_core.errors import BadRequest, DmsError
+from dms_core.errors import BadRequest, DmsError, NotAuthenticated
 
 from .contents import tree_path
 from .experiments import find_experiments
@@ -64,7 +64,11 @@ class DmsHandler(APIHandler):
     def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
         """As in the base, with the status that the error names."""
         error = (kwargs.get("exc_info") or (None, None))[1]
-        super().send_error(error.status if isinstance(error, DmsError) else status_code, **kwargs)
+        if isinstance(error, NotAuthenticated):
+            status_code = 503  # the mount's token, not this browser's login
+        elif isinstance(error, DmsError):
+            status_code = error.status
+        super().send_error(status_code, **kwargs)
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """Errors of the mount are answers, not accidents: no traceback."""

@@ -22,7 +22,7 @@ SCHEMA_ID = "https://schema.jupyter.org/jupyter_daaas_data/dms/v1"
 MAX_STATUSES = 500
 """Statuses in one event; the rest follow in the next."""
 
-FIRST_RETRY_S = 0.5
+FIRST_RETRY_S = 0.25
 LAST_RETRY_S = 10.0
 
 
@@ -44,6 +44,7 @@ class Relay:
         self._statuses: dict[str, Status] = {}
         self._transfers: dict[str, Transfer] = {}
         self._info: MountInfo | None = None
+        self._away = False
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
@@ -54,26 +55,33 @@ class Relay:
 
     async def _follow(self) -> None:
         retry_s = FIRST_RETRY_S
-        told = False
         while True:
-            reason = "The data mount ended its event stream."
             try:
                 self._take(await self._mount.info())
-                told, retry_s = False, FIRST_RETRY_S
+                self._away, retry_s = False, FIRST_RETRY_S
                 async for event in self._mount.events():
                     self._take(event)
             except DmsError as error:
-                reason = str(error)
+                # A stream that broke says little; the next question tells why.
+                if retry_s > FIRST_RETRY_S:
+                    self._tell_away(str(error))
             except Exception:  # one event that cannot be read must not end all
                 self._log.exception("dms: the data mount's events cannot be read")
-                reason = "The data mount speaks another language; restart this server."
-            if not told:
-                self._log.info("dms: %s", reason)
-                self._forget()
-                self._emit(_message(connected=False, reason=reason))
-                told = True
+                self._tell_away("The data mount speaks another version; restart this server.")
             await asyncio.sleep(retry_s)
             retry_s = min(2 * retry_s, LAST_RETRY_S)
+
+    def _tell_away(self, reason: str) -> None:
+        """Tell once that there is no mount, and forget what it had told."""
+        if self._away:
+            return
+        self._away = True
+        self._log.info("dms: %s", reason)
+        self._statuses.clear()
+        self._transfers.clear()
+        self._info = None
+        self._changed.clear()
+        self._emit(_message(connected=False, reason=reason))
 
     def _take(self, event: Status | Transfer | MountInfo) -> None:
         if isinstance(event, Status):
@@ -83,12 +91,6 @@ class Relay:
         else:
             self._info = event
         self._changed.set()
-
-    def _forget(self) -> None:
-        self._statuses.clear()
-        self._transfers.clear()
-        self._info = None
-        self._changed.clear()
 
     async def _send(self) -> None:
         while True:

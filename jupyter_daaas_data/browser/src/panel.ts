@@ -56,7 +56,7 @@ export class DataPanel extends FileBrowser {
       state: options.state ?? undefined,
       handleOpenFile: options.open
     });
-    this.trans_ = trans;
+    this.panelTrans = trans;
     this.api = api;
     this.drive = drive;
     this.store = store;
@@ -168,7 +168,7 @@ export class DataPanel extends FileBrowser {
       const [path] = await this.api.experiments(text);
       if (path === undefined) {
         Notification.warning(
-          this.trans_.__(
+          this.panelTrans.__(
             'There is no experiment "%1" among those that you may see.',
             text
           ),
@@ -217,7 +217,7 @@ export class DataPanel extends FileBrowser {
   private readonly api: DataApi;
   private readonly drive: DataDrive;
   private readonly store: DataStore;
-  private readonly trans_: TranslationBundle;
+  private readonly panelTrans: TranslationBundle;
   private readonly _open: (path: string) => void;
   private _isWide = false;
   private _wantsSizes = true;

@@ -179,9 +179,7 @@ async def test_a_machine_whose_first_process_ends_is_failed(
     assert_gone(folder, "m1")
 
 
-async def test_a_machine_that_will_not_end_is_killed(
-    make: Make, folder: Path, way: str, port: int
-) -> None:
+async def test_a_machine_that_will_not_end_is_killed(make: Make, folder: Path, port: int) -> None:
     command = (sys.executable, str(INSIDE), str(port), "stubborn")
     cloud = make(stop_timeout_s=0.2, command=command)
     machine = await cloud.create(spec("m1", port))
@@ -216,7 +214,7 @@ async def test_kill_9_of_the_vmm_anywhere_in_create(
 
 
 async def test_a_record_without_a_supervisor_is_listed_and_deleted(
-    cloud: LocalCloud, folder: Path, way: str, port: int
+    cloud: LocalCloud, folder: Path, port: int
 ) -> None:
     await cloud.create(spec("m1", port))
     record = Folder(folder / "m1").record()
@@ -236,9 +234,7 @@ async def test_a_record_without_a_supervisor_is_listed_and_deleted(
 
 @needs_apart
 @apart
-async def test_the_network_is_loopback_and_what_was_named(
-    make: Make, folder: Path, way: str, port: int
-) -> None:
+async def test_the_network_is_loopback_and_what_was_named(make: Make, port: int) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as named,
         socket.create_server(("127.0.0.1", 0)) as other,
@@ -298,7 +294,7 @@ async def test_a_closed_port_inside_refuses(cloud: LocalCloud, port: int) -> Non
 @needs_apart
 @apart
 async def test_files_of_others_are_not_there_and_writes_stay_inside(
-    make: Make, folder: Path, way: str, port: int, tmp_path: Path
+    make: Make, folder: Path, port: int
 ) -> None:
     secret = CHECKOUT / "pyproject.toml"
     cloud = make(hide=(secret,))
@@ -323,7 +319,7 @@ async def test_files_of_others_are_not_there_and_writes_stay_inside(
 
 
 @pytest.mark.root
-async def test_users_of_the_machine_can_run_its_python(make: Make, folder: Path, port: int) -> None:
+async def test_users_of_the_machine_can_run_its_python(make: Make, port: int) -> None:
     cloud = make()
     machine = await cloud.create(spec("m1", port))
     code = "import os, vmm_core.model; print(os.getuid())"
@@ -358,9 +354,7 @@ async def test_limits_hold_where_they_are_said_to(
 # -- what is refused
 
 
-async def test_sizes_that_this_host_lacks_are_told_and_refused(
-    make: Make, folder: Path, way: str, port: int
-) -> None:
+async def test_sizes_that_this_host_lacks_are_told_and_refused(make: Make, port: int) -> None:
     sizes = {
         "small": {"cpus": 1, "ram_gb": 0.5},
         "huge": {"cpus": 4096, "ram_gb": 1},
@@ -381,9 +375,7 @@ async def test_sizes_that_this_host_lacks_are_told_and_refused(
     assert await cloud.list_owned("tests") == []
 
 
-async def test_no_more_machines_than_there_is_room_for(
-    make: Make, folder: Path, way: str, port: int
-) -> None:
+async def test_no_more_machines_than_there_is_room_for(make: Make, port: int) -> None:
     cloud = make(machines=1)
     await cloud.create(spec("m1", port))
     with pytest.raises(NoCapacity, match="room for 1 machines"):
@@ -398,7 +390,7 @@ async def test_names_that_are_no_names_are_refused(cloud: LocalCloud, port: int,
     await cloud.delete(name)
 
 
-async def test_a_port_cannot_be_both_sides(make: Make, folder: Path, way: str, port: int) -> None:
+async def test_a_port_cannot_be_both_sides(make: Make, port: int) -> None:
     cloud = make(reach=(port,))
     with pytest.raises(Refused, match=f"port {port} is both"):
         await cloud.create(spec("m1", port))
