@@ -57,12 +57,11 @@ class Relay:
         retry_s = FIRST_RETRY_S
         while True:
             try:
-                self._take(await self._mount.info())
-                self._away, retry_s = False, FIRST_RETRY_S
                 async for event in self._mount.events():
+                    self._away, retry_s = False, FIRST_RETRY_S
                     self._take(event)
             except DmsError as error:
-                # A stream that broke says little; the next question tells why.
+                # A stream that broke says little; the next attempt tells why.
                 if retry_s > FIRST_RETRY_S:
                     self._tell_away(str(error))
             except Exception:  # one event that cannot be read must not end all

@@ -22,6 +22,12 @@ c.DaaasSpawner.vmm_token_file = settings["vmm_token_file"]
 c.DaaasSpawner.dms_url = settings["dms_url"]
 c.DaaasSpawner.dms_token_file = settings["dms_token_file"]
 
+# Machines have no way out to the internet, so JupyterLab need not look for news there.
+c.Spawner.args = [
+    "--LabApp.news_url=None",
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+]
+
 # --- where this hub is and who may log in ------------------------------------
 c.JupyterHub.bind_url = f"http://127.0.0.1:{settings['port']}"
 c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{settings['hub_port']}"

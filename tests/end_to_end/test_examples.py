@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from dms_core.client import Dms
+from dms_core.client.service import Dms
 from examples.demo.stack import Stack, until, write_private
 
 from ..conftest import CHECKOUT
@@ -32,7 +33,7 @@ def mounted(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     config = folder / "mount.yaml"
     write_private(
         config,
-        f"service: {stack.dms_url}\nmountpoint: {mountpoint}\nuser: alice\ntoken: {token}\n"
+        f"service: {stack.dms_url}\nmountpoint: {mountpoint}\nuser: {getpass.getuser()}\ntoken: {token}\n"
         f"socket: {socket}\ncache: {{folder: {folder / 'cache'}, limit_gb: 2}}\n",
     )
     dms_program = Path(sys.executable).with_name("dms")

@@ -66,9 +66,10 @@ def lay_out(folder: Path) -> None:
     """Files of every kind that the panel treats in a way of its own."""
     cycle = folder / CYCLE
     cycle.mkdir(parents=True)
-    for number in range(22041, 22049):
+    for number in range(22041, 22052):
         (cycle / f"SANS2D000{number}.nxs").write_bytes(os.urandom(2 * MIB))
-    (cycle / "SANS2D00033837_events.nxs").write_bytes(os.urandom(24 * MIB))
+    for number in (33837, 33838):
+        (cycle / f"SANS2D000{number}_events.nxs").write_bytes(os.urandom(24 * MIB))
     (cycle / "journal.txt").write_text("22041 direct beam\n")
     (cycle / "binary.txt").write_bytes(b"text\0no more")
     (cycle / "café 100%.log").write_text("names are names\n")

@@ -1,6 +1,6 @@
 /** The panel's commands, its toolbar and its context menu. */
 
-import { Clipboard, ICommandPalette, Notification } from '@jupyterlab/apputils';
+import { ICommandPalette, Notification } from '@jupyterlab/apputils';
 import { TranslationBundle } from '@jupyterlab/translation';
 import {
   CommandToolbarButton,
@@ -16,7 +16,7 @@ import { Action, DataApi } from './api';
 import { evictIcon, fetchIcon, insertIcon, pinIcon, unpinIcon } from './icons';
 import { CacheState } from './model';
 import { DataPanel } from './panel';
-import { asCode, mountedPath } from './paths';
+import { PathUser, TOAST_MS } from './path_user';
 import { DataStore } from './store';
 
 /** Names of the commands. */
@@ -34,50 +34,6 @@ export const CommandIDs = {
   selectAll: 'dms:select-all',
   readOnly: 'dms:explain-read-only'
 } as const;
-
-/** Milliseconds that a word to the user stays in sight. */
-const TOAST_MS = 6000;
-
-const INSERT = 'notebook:replace-selection';
-
-/** Put mounted paths where they are of use. */
-export class PathUser {
-  constructor(
-    private readonly commands: CommandRegistry,
-    private readonly store: DataStore,
-    private readonly trans: TranslationBundle
-  ) {}
-
-  /** Copy the paths, one per line. */
-  copy(trees: string[]): void {
-    Clipboard.copyToSystem(this.mounted(trees).join('\n'));
-  }
-
-  /** Whether a notebook is in sight to insert into. */
-  canInsert(): boolean {
-    return this.commands.hasCommand(INSERT) && this.commands.isEnabled(INSERT);
-  }
-
-  /** Insert the paths as code into the notebook's cell, or copy where there is none. */
-  async insert(trees: string[]): Promise<void> {
-    if (this.canInsert()) {
-      await this.commands.execute(INSERT, {
-        text: asCode(this.mounted(trees))
-      });
-      return;
-    }
-    this.copy(trees);
-    Notification.info(
-      this.trans.__('No notebook is open, so the path is on the clipboard.'),
-      { autoClose: TOAST_MS }
-    );
-  }
-
-  private mounted(trees: string[]): string[] {
-    const mountpoint = this.store.mount?.mountpoint ?? '';
-    return trees.map(tree => mountedPath(mountpoint, tree));
-  }
-}
 
 /** Add the commands to the application, for the rows that are selected in the panel. */
 export function addCommands(

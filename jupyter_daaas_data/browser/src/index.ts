@@ -12,10 +12,11 @@ import { IStateDB } from '@jupyterlab/statedb';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { DataApi } from './api';
-import { addCommands, addControls, PathUser } from './commands';
+import { addCommands, addControls } from './commands';
 import { DataDrive } from './drive';
 import { Opener } from './opener';
 import { DataPanel } from './panel';
+import { PathUser } from './path_user';
 import { DataStore } from './store';
 
 const PLUGIN = '@jupyter-daaas/data:plugin';

@@ -12,6 +12,7 @@ import { DataDrive } from './drive';
 import { dataIcon } from './icons';
 import { IFolderModel } from './model';
 import { EmptyNotice, FolderLine } from './notice';
+import { TOAST_MS } from './path_user';
 import { DRIVE, isExperimentNumber, treePath } from './paths';
 import { DataRenderer } from './renderer';
 import { SearchBox } from './search';
@@ -172,7 +173,7 @@ export class DataPanel extends FileBrowser {
             'There is no experiment "%1" among those that you may see.',
             text
           ),
-          { autoClose: 6000 }
+          { autoClose: TOAST_MS }
         );
         return;
       }

@@ -105,8 +105,8 @@ class Events:
 @pytest.fixture
 async def events(jp_serverapp: Any, jp_ws_fetch: Any) -> AsyncIterator[Events]:
     """A browser's end of the event socket, and the server's relay running."""
+    websocket = await jp_ws_fetch("api", "events", "subscribe")
     # What a server does once its loop runs; pytest-jupyter leaves it out.
     await jp_serverapp.extension_manager.start_all_extensions()
-    websocket = await jp_ws_fetch("api", "events", "subscribe")
     yield Events(websocket)
     websocket.close()

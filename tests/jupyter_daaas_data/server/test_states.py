@@ -13,6 +13,13 @@ from .conftest import Call, Event, Events
 pytestmark = pytest.mark.mount
 
 
+@pytest.fixture
+async def events(events: Events) -> Events:
+    """Once the mount is heard, so that no change is missed."""
+    await events.until(lambda event: event["connected"])
+    return events
+
+
 def _state(event: Event, path: str) -> str | None:
     return next((row["state"] for row in event["statuses"] if row["path"] == path), None)
 
@@ -52,7 +59,7 @@ async def test_transfers_end_in_an_event(call: Call, events: Events) -> None:
 
 
 async def test_reading_through_the_mount_is_told(call: Call, events: Events, world: World) -> None:
-    path = f"/{CYCLE}/SANS2D00033837_events.nxs"
+    path = f"/{CYCLE}/SANS2D00033838_events.nxs"
     with (world.mountpoint / path[1:]).open("rb") as file:
         await asyncio.to_thread(file.read, 4096)
     await events.until(lambda event: _state(event, path) == "partial")
