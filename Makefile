@@ -18,13 +18,11 @@ demo: ## set up and run the whole system on 127.0.0.1 (Ctrl-C stops it)
 
 test: ## set up and run all tests
 	@tools/setup test
-	$(PYTEST) tests --ignore=tests/jupyter_daaas_data
-	$(PYTEST) -c tests/jupyter_daaas_data/pytest.ini tests/jupyter_daaas_data
+	$(PYTEST) tests
 
 test-browser: ## only the tests that drive a browser
 	@tools/setup test
-	$(PYTEST) tests -m browser --ignore=tests/jupyter_daaas_data
-	$(PYTEST) -c tests/jupyter_daaas_data/pytest.ini tests/jupyter_daaas_data -m browser
+	$(PYTEST) tests -m browser
 
 lint: ## ruff, mypy, eslint
 	@tools/setup dev

@@ -120,6 +120,7 @@ class Service:
             store,
             signer,
             on_ready=lambda machine: self._pools.agent_ready(machine),
+            on_failed=lambda machine, reason: self._pools.agent_failed(machine, reason),
             on_lost=lambda machine: self._pools.agent_lost(machine),
             on_ended=lambda machine, status: self._pools.session_ended(machine, status),
         )

@@ -31,6 +31,7 @@ from .agent.protocol import (
     BindError,
     Bound,
     Ended,
+    Failed,
     FromAgent,
     Hello,
     Progress,
@@ -75,6 +76,7 @@ class Switchboard:
         store: checks tokens.
         signer: signs binds.
         on_ready: a machine's modules are imported; may be told more than once.
+        on_failed: a machine can never be ready, with the reason.
         on_lost: an agent has been away for ``grace_s``.
         on_ended: a session's program ended by itself, with its exit status.
         grace_s: how long an agent may be away, in seconds; binds are given up then.
@@ -86,6 +88,7 @@ class Switchboard:
         signer: Signer,
         *,
         on_ready: Callable[[str], Awaitable[None]],
+        on_failed: Callable[[str, str], Awaitable[None]],
         on_lost: Callable[[str], Awaitable[None]],
         on_ended: Callable[[str, int], Awaitable[None]],
         grace_s: float = 5,
@@ -93,6 +96,7 @@ class Switchboard:
         self._store = store
         self._signer = signer
         self._on_ready = on_ready
+        self._on_failed = on_failed
         self._on_lost = on_lost
         self._on_ended = on_ended
         self._grace_s = grace_s
@@ -263,6 +267,8 @@ class Switchboard:
         match frame:
             case Ready():
                 await self._on_ready(machine_id)
+            case Failed():
+                await self._on_failed(machine_id, frame.reason)
             case Progress():
                 await self._calls.progress(machine_id, frame)
             case Bound():

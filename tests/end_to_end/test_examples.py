@@ -33,7 +33,8 @@ def mounted(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     config = folder / "mount.yaml"
     write_private(
         config,
-        f"service: {stack.dms_url}\nmountpoint: {mountpoint}\nuser: {getpass.getuser()}\ntoken: {token}\n"
+        f"service: {stack.dms_url}\nmountpoint: {mountpoint}\n"
+        f"user: {getpass.getuser()}\ntoken: {token}\n"
         f"socket: {socket}\ncache: {{folder: {folder / 'cache'}, limit_gb: 2}}\n",
     )
     dms_program = Path(sys.executable).with_name("dms")

@@ -10,7 +10,7 @@ from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 from tornado.web import Application
 
-from vmm_core.agent.protocol import BindError, Unbind, Unbound
+from vmm_core.agent.protocol import BindError, Failed, Unbind, Unbound
 from vmm_core.api.agents import AgentSocket
 from vmm_core.api.models import PREFIX
 from vmm_core.errors import BindFailed
@@ -38,6 +38,7 @@ class Exchange:
             store,
             signer,
             on_ready=lambda machine: self.reports.put(("ready", machine)),
+            on_failed=lambda machine, reason: self.reports.put(("failed", machine, reason)),
             on_lost=lambda machine: self.reports.put(("lost", machine)),
             on_ended=lambda machine, status: self.reports.put(("ended", machine, status)),
             grace_s=grace_s,
@@ -125,6 +126,13 @@ async def test_an_agent_enrols_and_says_ready(exchange):
         assert exchange.switchboard.connected("m1")
         machine = await exchange.store.machine("m1")
         assert (machine.root, machine.isolation) == ("/srv/m1", "namespaces")
+
+
+async def test_a_machine_that_can_never_be_ready_is_reported_with_the_reason(exchange):
+    async with exchange.agent("m1") as agent:
+        await agent.greet()
+        await agent.send(Failed(reason="there is no module named mantid"))
+        assert await exchange.report() == ("failed", "m1", "there is no module named mantid")
 
 
 async def test_no_token_is_refused_before_the_upgrade(exchange):

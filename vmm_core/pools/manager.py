@@ -70,6 +70,16 @@ class PoolManager:
             await self._effects.succeeded(machine_id)
         self.wake()
 
+    async def agent_failed(self, machine_id: str, reason: str) -> None:
+        """The machine can never be ready: it goes, and its pool pauses."""
+        failed = await self._store.fail_machine(
+            machine_id, reason=reason, message=reason, only_from=BOOTING
+        )
+        if failed:
+            machine = await self._store.machine(machine_id)
+            await self._effects.failed(machine.pool, machine.fingerprint, f"{machine_id}: {reason}")
+        self.wake()
+
     async def agent_lost(self, machine_id: str) -> None:
         """The machine's agent has no connection any more; it may come back."""
         self._lost_since.setdefault(machine_id, self._store.now())

@@ -117,6 +117,20 @@ async def test_a_machine_that_does_not_boot_is_replaced_and_counts_as_a_failure(
         assert (await w.manager.status())[0].failures == 0
 
 
+async def test_a_machine_that_says_it_can_never_be_ready_goes_at_once(tmp_path: Path):
+    async with world(tmp_path) as w:
+        w.clouds["ral-sim"].inject("never-boots")
+        await w.step(1)
+        (bad,) = await w.store.machines()
+        await w.manager.agent_failed(bad.id, "there is no module named mantid")
+        await w.manager.step()
+        await w.manager.settle()
+        (status,) = [each for each in await w.manager.status() if each.name == RAL]
+        assert status.failures == 1
+        assert "there is no module named mantid" in status.hold
+        assert bad.id not in w.at_clouds()
+
+
 async def test_creates_in_flight_are_bounded(tmp_path: Path):
     text = CATALOGUE.replace("ready: 1, maximum: 3", "ready: 9, maximum: 9")
     async with world(tmp_path, text, policy=Policy(booting_per_cloud=2)) as w:
