@@ -67,16 +67,19 @@ def build_session(
     )
     # Notebooks are kept with the data. What needs real file locks is not: HOME, and with
     # it Jupyter's and IPython's SQLite and sockets, is the agent's, on the machine's disk.
+    argv = tuple(command)
+    stock = argv[:1] == NOTEBOOK_COMMAND
     if data:
-        environment.setdefault("JUPYTERHUB_ROOT_DIR", f"{root}/data/home/{user}")
+        home = f"{root}/data/home/{user}"
+        environment.setdefault("JUPYTERHUB_ROOT_DIR", home)
         environment["DMS_SOCKET"] = f"{root}/run/dms/control.sock"
-    stock = tuple(command[:1]) == NOTEBOOK_COMMAND
+        argv += _lab_folders(home) if stock else ()
     return Session(
         user=account,
         files=(_mount_config(account, root, data),) if data else (),
         daemons=(_mount_daemon(root),) if data else (),
         program=Program(
-            argv=tuple(command),
+            argv=argv,
             entry="jupyterhub.singleuser:main" if stock else None,
             env=environment,
         ),
@@ -99,6 +102,19 @@ def listening_address(machine: Machine) -> str:
     if address.is_loopback:
         return str(address)
     return "0.0.0.0" if address.version == 4 else "::"  # noqa: S104
+
+
+def _lab_folders(home: str) -> tuple[str, ...]:
+    """JupyterLab's settings and layout are kept with the user's data, so the next machine has them.
+
+    They must be given: JupyterLab finds its own when it is imported, which on a
+    machine is before there is a user.
+    """
+    folder = f"{home}/.jupyter/lab"
+    return (
+        f"--LabApp.user_settings_dir={folder}/user-settings",
+        f"--LabApp.workspaces_dir={folder}/workspaces",
+    )
 
 
 def _service_url(url: str, ip: str, port: int) -> str:

@@ -40,13 +40,14 @@ PRELOAD = (
     "jupyterlab_server",
     "jupyterhub.singleuser",
     "jupyterhub.singleuser.extension",
-    "jupyter_daaas_data",
+    "jupyter_daaas_data.app",
     "jupyter_lsp",
     "jupyter_server_terminals",
-    "jupyterlab_h5web",
+    "jupyterlab_h5web.handlers",
     "notebook.app",
     "ipykernel",
     "dms_core.cli",
+    "dms_core.client.mount",
     "dms_core.mount",
 )
 

@@ -14,6 +14,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { DataApi } from './api';
 import { addCommands, addControls } from './commands';
 import { DataDrive } from './drive';
+import { launcher } from './launcher';
 import { Opener } from './opener';
 import { DataPanel } from './panel';
 import { PathUser } from './path_user';
@@ -94,4 +95,4 @@ const plugin: JupyterFrontEndPlugin<void> = {
   }
 };
 
-export default plugin;
+export default [plugin, launcher];
