@@ -18,6 +18,9 @@ CPU_PERIOD_US = 100_000
 PROCESSES = 4096
 """Most processes and threads of one machine."""
 
+WAITING_SHARE = 1 / 8
+"""A machine that nobody has dialled yet gets this much of the CPU that one in use gets."""
+
 _WANTED = ("cpu", "memory", "pids")
 
 
@@ -103,6 +106,14 @@ def join(folders: tuple[Path, ...], pid: int) -> None:
         (folder / "cgroup.procs").write_text(str(pid))
 
 
+def weigh(folders: tuple[Path, ...], share: float) -> None:
+    """Set what the machine gets of a contended CPU, relative to a machine in use (1.0)."""
+    for folder in folders:
+        for name, normal in (("cpu.weight", 100), ("cpu.shares", 1024)):
+            with suppress(OSError):  # a hierarchy without the CPU controller
+                _write(folder / name, str(int(normal * share)))
+
+
 def remove(folders: tuple[Path, ...], deadline_s: float = 5) -> list[Path]:
     """Remove the groups once their processes are gone; returns those that are still there."""
     end = time.monotonic() + deadline_s
@@ -136,15 +147,19 @@ def _set(place: Place, controller: str, cpus: float, memory: int, processes: int
     }[place.version, controller]
     try:
         for name, value in values:
-            # Opened without O_CREAT: in a plain folder this must fail, not make a file.
-            descriptor = os.open(place.folder / name, os.O_WRONLY)
-            try:
-                os.write(descriptor, value.encode())
-            finally:
-                os.close(descriptor)
+            _write(place.folder / name, value)
     except OSError:
         return False
     return True
+
+
+def _write(file: Path, value: str) -> None:
+    """Set a control; without O_CREAT, since in a plain folder it must fail, not make a file."""
+    descriptor = os.open(file, os.O_WRONLY)
+    try:
+        os.write(descriptor, value.encode())
+    finally:
+        os.close(descriptor)
 
 
 def _enable(place: Place, controller: str) -> bool:

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ...processes import end_descendants, start_time
@@ -51,6 +52,7 @@ class Keeper:
         self._sockets: deque[asyncio.Future[socket.socket]] = deque()
         self._words: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._first: int | None = None
+        self._groups: tuple[Path, ...] = ()
 
     def run(self, on_settled: Callable[[], None]) -> None:
         """Keep the machine until its end; ``on_settled`` is called once it is up."""
@@ -60,6 +62,8 @@ class Keeper:
         limited = cgroups.limit(
             wanted, self._record.cpus, int(self._record.ram_gb * 1024) * namespaces.MEBIBYTE
         )
+        self._groups = limited.folders
+        cgroups.weigh(self._groups, cgroups.WAITING_SHARE)
         isolation = f"{Way(self._record.way).text}, {limited.text}"
         self._say(isolation=isolation, cgroups=tuple(map(str, limited.folders)))
         reason = "its supervisor failed"
@@ -172,9 +176,11 @@ class Keeper:
             self._words.put_nowait(word)
 
     def _machine(self, helper: Helper, port: int) -> Onward:
-        """Connects to a port inside the machine."""
+        """Connects to a port inside the machine, which is in use from the first time on."""
 
         async def onward() -> socket.socket:
+            cgroups.weigh(self._groups, 1)
+            self._groups = ()
             loop = asyncio.get_running_loop()
             waiter: asyncio.Future[socket.socket] = loop.create_future()
             namespaces.say(helper.channel, {"word": "socket"})
