@@ -22,11 +22,9 @@ c.DaaasSpawner.vmm_token_file = settings["vmm_token_file"]
 c.DaaasSpawner.dms_url = settings["dms_url"]
 c.DaaasSpawner.dms_token_file = settings["dms_token_file"]
 
-# Machines have no way out to the internet, so JupyterLab need not look for news, extensions
-# or language servers there: each costs a part of the second that a start takes.
+# Machines have no way out to the internet, so JupyterLab need not look for extensions or
+# language servers there: each look costs a part of the second that a start takes.
 c.Spawner.args = [
-    "--LabApp.news_url=None",
-    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     "--LabApp.extension_manager=readonly",
     "--LanguageServerManager.autodetect=False",
 ]

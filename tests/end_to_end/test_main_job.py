@@ -16,6 +16,7 @@ from examples.demo.archive import CYCLE
 from examples.demo.stack import Stack, until
 
 from ..support import pages
+from .notebook import REQUEST
 
 pytestmark = [pytest.mark.browser, pytest.mark.mount, pytest.mark.timeout(240)]
 
@@ -31,10 +32,11 @@ print('events:', large['raw_data_1/detector_1_events/event_id'][:1000].size)
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
+def page(browser: Browser, trace_folder: Path) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
     yield page
+    page.screenshot(path=trace_folder / "last.png")  # what a failed test saw
     context.close()
 
 
@@ -118,6 +120,12 @@ def test_nothing_is_ready_and_the_progress_page_tells(
 def run_in_notebook(page: Page, code: str) -> str:
     """Type ``code`` into a new notebook, run it and return what it printed."""
     page.locator(".jp-LauncherCard[data-category=Notebook]").first.click()
+    # JupyterLab forgets a cell that is run before the notebook has its kernel.
+    sessions = page.url.partition("/lab")[0] + "/api/sessions"
+    for _ in until(60):
+        kernels = [session["kernel"] for session in page.evaluate(REQUEST, [sessions, "GET"])]
+        if any(one["connections"] and one["execution_state"] == "idle" for one in kernels):
+            break
     cell = page.locator(".jp-Notebook .jp-InputArea-editor .cm-content").first
     cell.click()
     page.keyboard.insert_text(code)

@@ -13,7 +13,7 @@ def processes(folder: Path) -> list[str]:
             command = (
                 (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             )
-            cwd = (process / "cwd").readlink()
+            cwd = Path(str((process / "cwd").readlink()).removesuffix(" (deleted)"))
         except OSError:
             continue
         if str(folder) in command or cwd.is_relative_to(folder):
