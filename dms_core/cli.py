@@ -132,18 +132,19 @@ def _asking(
 
 def _mount(arguments: argparse.Namespace) -> int:
     from . import mount
+    from .fuse.mountpoint import is_mounted
 
     config = mount.load(arguments.config)
     if arguments.foreground:
         logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
         mount.run(config)
         return 0
-    if config.mountpoint.is_mount():
+    if is_mounted(config.mountpoint):
         raise ConfigError(f"{config.mountpoint} is a mount already; unmount it or choose another.")
     command = [sys.executable, "-m", "dms_core.cli", "mount", "--foreground", "--config"]
     number = detached.start(
         [*command, str(arguments.config)],
-        config.mountpoint.is_mount,
+        lambda: is_mounted(config.mountpoint),
         deadline_s=config.connect_s + MOUNT_S,
     )
     sys.stdout.write(

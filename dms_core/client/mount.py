@@ -130,7 +130,7 @@ class MountClient:
                     elif name == "data" and kind in _EVENTS:
                         yield _EVENTS[kind].model_validate_json(value)
         except (aiohttp.ClientError, OSError) as error:
-            raise self._gone(error) from None
+            raise self._gone() from error
         raise errors.Unreachable(f"The mount at {self.socket} ended; mount again.")
 
     async def _call(
@@ -153,7 +153,7 @@ class MountClient:
                 "try again."
             ) from None
         except (aiohttp.ClientError, OSError) as error:
-            raise self._gone(error) from None
+            raise self._gone() from error
         if answer.status >= 300:
             raise error_of(answer.status, _json(data), f"{method} {what}")
         return data
@@ -166,9 +166,9 @@ class MountClient:
             )
         return self._session
 
-    def _gone(self, error: Exception) -> errors.Unreachable:
+    def _gone(self) -> errors.Unreachable:
         return errors.Unreachable(
-            f"No mount answers at {self.socket} ({error}); start one with 'dms mount', "
+            f"No mount answers at {self.socket}; start one with 'dms mount', "
             "or name its socket in DMS_SOCKET."
         )
 

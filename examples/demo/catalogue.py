@@ -31,6 +31,9 @@ OFFERED: dict[str, dict[str, int]] = {
     "octopus-lightsheet": {"clf": 0},
 }
 
+# The same in a larger size, started when it is asked for, so that a CPU count can be chosen.
+ALSO = (("sans-for-sans2d", "isis", "l2.medium"),)
+
 SOFTWARE = ("Python 3", "h5py", "NumPy", "Matplotlib", "H5Web viewer")
 
 # What every machine imports before anyone asks: most of a cold start.
@@ -112,16 +115,23 @@ def demo_catalogue(folder: Path, reach: list[int], hide: list[Path]) -> dict[str
             for name in OFFERED
         ],
         "pools": [
-            {
-                "environment": name,
-                "cloud": f"{location}-local",
-                "size": rows[name].flavor,
-                "ready": ready,
-                "maximum": MAXIMUM,
-            }
-            for name, places in OFFERED.items()
-            for location, ready in places.items()
+            *(
+                _pool(name, location, rows[name].flavor, ready)
+                for name, places in OFFERED.items()
+                for location, ready in places.items()
+            ),
+            *(_pool(name, location, flavor, 0) for name, location, flavor in ALSO),
         ],
+    }
+
+
+def _pool(environment: str, location: str, size: str, ready: int) -> dict[str, object]:
+    return {
+        "environment": environment,
+        "cloud": f"{location}-local",
+        "size": size,
+        "ready": ready,
+        "maximum": MAXIMUM,
     }
 
 

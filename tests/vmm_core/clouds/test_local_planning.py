@@ -84,7 +84,7 @@ def test_without_isolation_there_is_one_machine() -> None:
         (LocalSize(cpus=1, ram_gb=1, gpus=4), "it needs 4 GPUs and this host has 3"),
         (
             LocalSize(cpus=1, ram_gb=1, gpus=1, gpu_model="H100"),
-            "it needs 1 H100 GPUs and this host has none",
+            "it needs 1 H100 GPU and this host has none",
         ),
     ],
 )

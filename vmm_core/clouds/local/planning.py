@@ -102,7 +102,7 @@ def lacking(size: LocalSize, host: Host) -> str:
         return f"it needs {size.ram_gb:g} GiB and this host has {host.ram_gb:.1f}"
     gpus = [gpu for gpu in host.gpus if (size.gpu_model or "") in gpu.model]
     if size.gpus > len(gpus):
-        what = f"{size.gpu_model} GPUs" if size.gpu_model else "GPUs"
+        what = f"{size.gpu_model or ''} GPU{'s' if size.gpus > 1 else ''}".strip()
         return f"it needs {size.gpus} {what} and this host has {len(gpus) or 'none'}"
     return ""
 

@@ -1,0 +1,1 @@
+"""Pages for people, and `build`, which writes the reference pages from the code."""
