@@ -39,8 +39,8 @@ GUIDE = """
 def main() -> int:
     """Start, explain, wait, stop. Exit status 1 with one sentence if it cannot start."""
     arguments = parse()
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     state = arguments.state or Path(tempfile.mkdtemp(prefix="jupyter-daaas-"))
     stack = Stack(
         Settings(
