@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from dms_core.client.service import Dms
+from dms_core.fuse.mountpoint import is_mounted
 from dms_core.model import Status, Transfer
 
 from .test_cli import WAIT_S, Command, dms, folder, serving
@@ -60,9 +61,9 @@ def mounted(folder: Path, dms: Command, monkeypatch: pytest.MonkeyPatch) -> Iter
         finally:
             os.kill(int(process[1]), signal.SIGTERM)
             end = time.monotonic() + WAIT_S
-            while mountpoint.is_mount() and time.monotonic() < end:
+            while is_mounted(mountpoint) and time.monotonic() < end:
                 time.sleep(0.02)
-            if mountpoint.is_mount():
+            if is_mounted(mountpoint):
                 subprocess.run(["umount", "--lazy", mountpoint], check=True)
                 pytest.fail("the mount did not end when it was told to")
             with suppress(ChildProcessError):  # reaped already by the next one started
@@ -125,5 +126,5 @@ def test_a_mount_that_cannot_start_is_told_and_leaves_nothing(dms: Command, fold
         ended = dms("mount", "--config", folder / "mount.json")
     assert ended.status == 1
     assert re.search(r"^dms: .*does not accept the token", ended.stderr, re.M)
-    assert not mountpoint.is_mount()
+    assert not is_mounted(mountpoint)
     assert not (folder / "socket").exists()

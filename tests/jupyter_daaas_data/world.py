@@ -17,6 +17,7 @@ from pathlib import Path
 
 from dms_core.access.frontends import Scope, add
 from dms_core.client.service import DmsClient
+from dms_core.fuse.mountpoint import is_mounted
 
 USER = getpass.getuser()
 CYCLE = "archive/NDXSANS2D/Instrument/data/cycle_13_2"
@@ -114,7 +115,7 @@ def running(folder: Path) -> Iterator[World]:
         with _program(folder, "mount", "--foreground", "--config", str(config)) as mount:
             _wait_for_mount(mount, mountpoint, socket)
             yield World(served, mountpoint, socket, service.pid, mount.pid)
-        if mountpoint.is_mount():
+        if is_mounted(mountpoint):
             raise AssertionError(f"{mountpoint} is still mounted")
 
 
@@ -163,7 +164,7 @@ async def _user_token(url: str, frontend: str) -> str:
 
 def _wait_for_mount(mount: subprocess.Popen[str], mountpoint: Path, socket: Path) -> None:
     until = time.monotonic() + DEADLINE_S
-    while not (mountpoint.is_mount() and socket.exists()):
+    while not (is_mounted(mountpoint) and socket.exists()):
         assert mount.poll() is None, "dms mount ended"
         assert time.monotonic() < until, "dms mount is not ready"
         time.sleep(0.05)
