@@ -23,7 +23,7 @@ data. Its rounds alternate with ours of the same kind.
 from __future__ import annotations
 
 import argparse
-import shutil
+import os
 import tempfile
 import time
 from collections import defaultdict
@@ -33,7 +33,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from examples.demo.stack import Settings, Stack, until
+from examples.demo.stack import Settings, Stack, remove_folder, until
 from tests.conftest import browser_program
 from tests.support import pages
 
@@ -49,6 +49,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--cold-rounds", type=int, default=5)
     arguments = parser.parse_args()
+    load = os.getloadavg()[0]
     folder = Path(tempfile.mkdtemp(prefix="bench-spawn-"))
     stack = Stack(Settings(state=folder / "state", data=folder / "data", events_gb=0.01))
     peer = PeerHub(folder / "peer")
@@ -59,9 +60,9 @@ def main() -> None:
     finally:
         peer.stop()
         stack.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_folder(folder)
     note = f"{arguments.rounds} spawns in one browser, {arguments.cold_rounds} in new ones"
-    report.write("spawn", figures, note=f"{note}; nothing else ran")
+    report.write("spawn", figures, note=f"{note}; load {load:.1f} at the start")
 
 
 def measure(stack: Stack, peer: PeerHub, rounds: int, cold_rounds: int) -> dict[str, float]:

@@ -8,6 +8,7 @@ made. The demo, the end-to-end tests and ``benchmarks/spawn.py`` use it.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import secrets
@@ -376,8 +377,9 @@ def write_private(path: Path, text: str) -> None:
 
 def write_yaml(path: Path, tree: object) -> None:
     """Write a private YAML file."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        YAML(typ="safe").dump(tree, file)
+    text = io.StringIO()
+    YAML(typ="safe").dump(tree, text)
+    write_private(path, text.getvalue())
 
 
 def tool_path() -> str:
