@@ -32,6 +32,8 @@ from vmm_core.model import Daemon, File, Program, Session
 from vmm_core.processes import descendants
 
 from ..clouds.local_machines import (
+    M1,
+    M2,
     QUIETLY,
     SMALL,
     as_nobody,
@@ -62,11 +64,11 @@ class Room:
 
     async def machine(self, preload: tuple[str, ...] = PRELOAD) -> CloudMachine:
         asked = MachineSpec(
-            name="m1",
+            name=M1,
             owner="tests",
             image="default",
             size=SMALL,
-            user_data=self.service.user_data("m1", preload),
+            user_data=self.service.user_data(M1, preload),
             ports=(self.port,),
         )
         return await self.cloud.create(asked)
@@ -80,7 +82,7 @@ class Room:
         return machine
 
     async def bind(self, session: Session, lease: str = "lease-1") -> Bound | BindError:
-        return await self.service.bind("m1", lease, session)
+        return await self.service.bind(M1, lease, session)
 
     async def root(self) -> str:
         return (await self.service.wait_for(Hello)).root
@@ -101,10 +103,10 @@ class Room:
         return facts
 
     def log(self) -> str:
-        return (self.folder / "m1" / "machine.log").read_text()
+        return (self.folder / M1 / "machine.log").read_text()
 
     def first_process(self) -> int:
-        status = Folder(self.folder / "m1").status()
+        status = Folder(self.folder / M1).status()
         assert status is not None
         return status.processes[-1][0]
 
@@ -140,7 +142,7 @@ async def room(request: pytest.FixtureRequest) -> AsyncIterator[Room]:
 async def test_from_create_to_bound_to_deleted(room: Room) -> None:
     machine = await room.ready()
     hello = await room.service.wait_for(Hello)
-    assert hello.machine == "m1"
+    assert hello.machine == M1
     assert hello.isolation == machine.isolation
     root = hello.root
     program = Program(argv=("web", str(room.port)), entry=f"{HERE}:web", env={"COLOUR": "green"})
@@ -184,8 +186,8 @@ async def test_from_create_to_bound_to_deleted(room: Room) -> None:
     assert not room.named("web")
     if os.geteuid() == 0:
         assert not secret.exists()
-    await room.cloud.delete("m1")
-    assert_gone(room.folder, "m1")
+    await room.cloud.delete(M1)
+    assert_gone(room.folder, M1)
 
 
 async def test_daemons_start_in_order_and_end_in_reverse(room: Room) -> None:
@@ -231,11 +233,11 @@ async def test_a_fuse_mount_serves_the_user_and_no_end_leaves_it(room: Room, end
         await room.service.unbind("lease-1")
         assert " /data " not in room.inside("/proc/self/mountinfo").read_text()
     elif end == "kill":
-        supervisor = Folder(room.folder / "m1").supervisor()
+        supervisor = Folder(room.folder / M1).supervisor()
         assert supervisor is not None
         os.kill(supervisor, signal.SIGKILL)
-    await room.cloud.delete("m1")
-    assert_gone(room.folder, "m1")
+    await room.cloud.delete(M1)
+    assert_gone(room.folder, M1)
 
 
 async def test_unbind_reaps_what_clings(room: Room) -> None:
@@ -299,9 +301,9 @@ async def test_only_the_vmms_binds_are_obeyed(room: Room) -> None:
     stranger = Service()
     session = room.web()
     signs: list[tuple[Callable[[], str], str]] = [
-        (lambda: stranger.sign("m1", "by-a-stranger", session), "Signature verification failed"),
-        (lambda: room.service.sign("m1", "too-late", session, lasts_s=-5), "expired"),
-        (lambda: room.service.sign("m2", "for-another", session), "another machine"),
+        (lambda: stranger.sign(M1, "by-a-stranger", session), "Signature verification failed"),
+        (lambda: room.service.sign(M1, "too-late", session, lasts_s=-5), "expired"),
+        (lambda: room.service.sign(M2, "for-another", session), "another machine"),
     ]
     for sign, reason in signs:
         since = len(room.service.frames)

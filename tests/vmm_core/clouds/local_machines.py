@@ -9,7 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from vmm_core.clouds.base import CloudMachine, MachineSpec
@@ -20,7 +21,10 @@ from vmm_core.model import Size
 CHECKOUT = Path(__file__).parents[3]
 INSIDE = Path(__file__).parent / "inside.py"
 SMALL = Size(name="small", cpus=1, ram_gb=0.5)
+M1, M2 = f"m1-{os.getpid()}", f"m2-{os.getpid()}"
+"""Machines' names, which no other run of these tests has on this host at the same time."""
 WAIT_S = 30
+_KINDS = ("net", "pid")
 QUIETLY = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-x"]
 """Python's arguments that run tests in a checkout which the user cannot write."""
 
@@ -121,7 +125,17 @@ def processes_of(folder: Path) -> list[str]:
 
 
 def namespaces_of(pid: int) -> set[str]:
-    return {str(Path(f"/proc/{pid}/ns/{kind}").readlink()) for kind in ("net", "mnt", "pid")}
+    """The network and the processes that it sees. (To hold its mounts would keep them busy.)"""
+    return {str(Path(f"/proc/{pid}/ns/{kind}").readlink()) for kind in _KINDS}
+
+
+@contextmanager
+def own_namespaces(pid: int) -> Iterator[set[str]]:
+    """Those of a process that are not ours, held so that their names are not given to others."""
+    with ExitStack() as held:
+        for kind in _KINDS:
+            held.enter_context(Path(f"/proc/{pid}/ns/{kind}").open("rb"))
+        yield namespaces_of(pid) - namespaces_of(os.getpid())
 
 
 def users_of(namespaces: set[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A VMM that makes one machine, to be killed on the way: ``FOLDER WAY PORT``."""
+"""A VMM that makes one machine, to be killed on the way: ``FOLDER WAY PORT NAME``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def main() -> None:
     cloud = LocalCloud("here", options(folder, way, port))
     sys.stdout.write(".")  # whoever kills counts from here
     sys.stdout.flush()
-    asyncio.run(cloud.create(spec("m1", port)))
+    asyncio.run(cloud.create(spec(sys.argv[4], port)))
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ from vmm_core.clouds.local.isolation import Prober
 from .local_machines import (
     CHECKOUT,
     INSIDE,
+    M1,
+    M2,
     QUIETLY,
     SMALL,
     as_nobody,
@@ -35,8 +37,8 @@ from .local_machines import (
     free_port,
     mode_of,
     names_in,
-    namespaces_of,
     options,
+    own_namespaces,
     processes_of,
     shell,
     spec,
@@ -127,65 +129,65 @@ class TestConformance(CloudConformance):
 async def test_a_machine_comes_and_goes_and_leaves_nothing(
     cloud: LocalCloud, folder: Path, port: int, way: str
 ) -> None:
-    machine = await cloud.create(spec("m1", port))
+    machine = await cloud.create(spec(M1, port))
     assert machine.state is CloudState.RUNNING
     assert machine.isolation.startswith("not isolated" if way == "process" else way)
-    supervisor = Folder(folder / "m1").supervisor()
+    supervisor = Folder(folder / M1).supervisor()
     assert supervisor is not None
-    status = Folder(folder / "m1").status()
+    status = Folder(folder / M1).status()
     assert status is not None
     first = status.processes[-1][0]
-    namespaces = namespaces_of(first) - namespaces_of(os.getpid())
     assert await shell(machine, port, "echo here") == "here"
     assert mode_of(folder) == 0o700
-    await cloud.delete("m1")
-    assert_gone(folder, "m1")
-    assert not users_of(namespaces)
+    with own_namespaces(first) as namespaces:
+        await cloud.delete(M1)
+        assert_gone(folder, M1)
+        assert not users_of(namespaces)
     assert bool(namespaces) == (way != "process")
 
 
 async def test_kill_9_of_the_supervisor_ends_everything(
     cloud: LocalCloud, folder: Path, port: int
 ) -> None:
-    machine = await cloud.create(spec("m1", port))
+    machine = await cloud.create(spec(M1, port))
     await shell(machine, port, "setsid sleep 1000 > /dev/null 2>&1 &")
-    status = Folder(folder / "m1").status()
+    status = Folder(folder / M1).status()
     assert status is not None
-    namespaces = namespaces_of(status.processes[-1][0]) - namespaces_of(os.getpid())
-    supervisor = Folder(folder / "m1").supervisor()
+    supervisor = Folder(folder / M1).supervisor()
     assert supervisor is not None
-    os.kill(supervisor, signal.SIGKILL)
-    await until(lambda: not processes_of(folder / "m1"), "the machine's processes die")
-    await until(lambda: not users_of(namespaces), "the namespaces are empty")
+    with own_namespaces(status.processes[-1][0]) as namespaces:
+        os.kill(supervisor, signal.SIGKILL)
+        await until(lambda: not processes_of(folder / M1), "the machine's processes die")
+        await until(lambda: not users_of(namespaces), "the namespaces are empty")
     (left,) = await cloud.list_owned("tests")
     assert left.state is CloudState.FAILED
     assert "supervisor died" in left.reason
-    assert (await cloud.create(spec("m1", port))).state is CloudState.FAILED
-    await cloud.delete("m1")
-    assert_gone(folder, "m1")
+    assert (await cloud.create(spec(M1, port))).state is CloudState.FAILED
+    await cloud.delete(M1)
+    assert_gone(folder, M1)
 
 
 async def test_a_machine_whose_first_process_ends_is_failed(
     cloud: LocalCloud, folder: Path, port: int
 ) -> None:
-    await cloud.create(spec("m1", port))
-    status = Folder(folder / "m1").status()
+    await cloud.create(spec(M1, port))
+    status = Folder(folder / M1).status()
     assert status is not None
     os.kill(status.processes[-1][0], signal.SIGKILL)
-    await until(lambda: Folder(folder / "m1").supervisor() is None, "the supervisor ends, too")
+    await until(lambda: Folder(folder / M1).supervisor() is None, "the supervisor ends, too")
     (left,) = await cloud.list_owned("tests")
     assert left.state is CloudState.FAILED
-    await cloud.delete("m1")
-    assert_gone(folder, "m1")
+    await cloud.delete(M1)
+    assert_gone(folder, M1)
 
 
 async def test_a_machine_that_will_not_end_is_killed(make: Make, folder: Path, port: int) -> None:
     command = (sys.executable, str(INSIDE), str(port), "stubborn")
     cloud = make(stop_timeout_s=0.2, command=command)
-    machine = await cloud.create(spec("m1", port))
+    machine = await cloud.create(spec(M1, port))
     assert await shell(machine, port, "echo here") == "here"
-    await cloud.delete("m1")
-    assert_gone(folder, "m1")
+    await cloud.delete(M1)
+    assert_gone(folder, M1)
 
 
 async def test_kill_9_of_the_vmm_anywhere_in_create(
@@ -195,7 +197,7 @@ async def test_kill_9_of_the_vmm_anywhere_in_create(
     cloud = make()
     for delay_s in (0, 0.1, 0.2, 0.3):
         vmm = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", ONE_CREATE, str(folder), way, str(port)),
+            *(sys.executable, "-m", ONE_CREATE, str(folder), way, str(port), M1),
             cwd=CHECKOUT,
             stdout=asyncio.subprocess.PIPE,
         )
@@ -205,10 +207,10 @@ async def test_kill_9_of_the_vmm_anywhere_in_create(
         if vmm.returncode is None:
             vmm.kill()
         await vmm.wait()
-        machine = await cloud.create(spec("m1", port))
+        machine = await cloud.create(spec(M1, port))
         assert machine.state is CloudState.RUNNING
         assert await shell(machine, port, "echo here") == "here"
-        await cloud.delete("m1")
+        await cloud.delete(M1)
         await until(lambda: not processes_of(folder), "a trial that was under way ends, too")
         assert [name for name in names_in(folder) if not name.startswith(".new-")] == []
 
@@ -216,17 +218,17 @@ async def test_kill_9_of_the_vmm_anywhere_in_create(
 async def test_a_record_without_a_supervisor_is_listed_and_deleted(
     cloud: LocalCloud, folder: Path, port: int
 ) -> None:
-    await cloud.create(spec("m1", port))
-    record = Folder(folder / "m1").record()
+    await cloud.create(spec(M1, port))
+    record = Folder(folder / M1).record()
     assert record is not None
-    Folder.create(folder, replace(record, name="m2"))
+    Folder.create(folder, replace(record, name=M2))
     assert {m.name: m.state for m in await cloud.list_owned("tests")} == {
-        "m1": CloudState.RUNNING,
-        "m2": CloudState.BUILDING,
+        M1: CloudState.RUNNING,
+        M2: CloudState.BUILDING,
     }
-    await cloud.delete("m2")
-    await cloud.delete("m1")
-    assert_gone(folder, "m2")
+    await cloud.delete(M2)
+    await cloud.delete(M1)
+    assert_gone(folder, M2)
 
 
 # -- what is kept apart
@@ -243,7 +245,7 @@ async def test_the_network_is_loopback_and_what_was_named(make: Make, port: int)
         known, unknown, vmm = (s.getsockname()[1] for s in (named, other, service))
         cloud = make(reach=(known,))
         user_data = json.dumps({"service": f"http://127.0.0.1:{vmm}/"})
-        machine = await cloud.create(spec("m1", port, user_data=user_data))
+        machine = await cloud.create(spec(M1, port, user_data=user_data))
         devices = await shell(machine, port, "tail -n +3 /proc/net/dev | cut -d: -f1")
         assert devices.strip() == "lo"
         for number, open_ in ((known, True), (vmm, True), (unknown, False)):
@@ -255,7 +257,7 @@ async def test_the_network_is_loopback_and_what_was_named(make: Make, port: int)
 @needs_apart
 @apart
 async def test_a_large_download_and_upload_arrive_whole(cloud: LocalCloud, port: int) -> None:
-    machine = await cloud.create(spec("m1", port))
+    machine = await cloud.create(spec(M1, port))
     size = 64 << 20
     body = await call(machine, port, f"GET /{size} HTTP/1.0\r\n\r\n".encode())
     assert len(body) == size
@@ -270,7 +272,7 @@ async def test_a_large_download_and_upload_arrive_whole(cloud: LocalCloud, port:
 async def test_an_end_of_sending_is_passed_on_and_the_answer_comes_back(
     cloud: LocalCloud, port: int
 ) -> None:
-    machine = await cloud.create(spec("m1", port))
+    machine = await cloud.create(spec(M1, port))
     await shell(machine, port, "true")
     reader, writer = await asyncio.open_connection(machine.address, machine.ports[port + 1])
     writer.write(b"x" * 100_000)
@@ -284,7 +286,7 @@ async def test_an_end_of_sending_is_passed_on_and_the_answer_comes_back(
 @apart
 async def test_a_closed_port_inside_refuses(cloud: LocalCloud, port: int) -> None:
     closed = free_port()
-    machine = await cloud.create(replace(spec("m1", port), ports=(closed,)))
+    machine = await cloud.create(replace(spec(M1, port), ports=(closed,)))
 
     async def knock() -> bytes:
         """The reset may come before or after the caller has seen its connection stand."""
@@ -305,9 +307,9 @@ async def test_files_of_others_are_not_there_and_writes_stay_inside(
 ) -> None:
     secret = CHECKOUT / "pyproject.toml"
     cloud = make(hide=(secret,))
-    machine = await cloud.create(spec("m-1", port))
-    assert await shell(machine, port, "hostname; cat /etc/hostname") == "m-1\nm-1"
-    assert await shell(machine, port, f"cat {secret}; ls {folder} 2>&1 | grep -c m-1") == "0"
+    machine = await cloud.create(spec(M1, port))
+    assert await shell(machine, port, "hostname; cat /etc/hostname") == f"{M1}\n{M1}"
+    assert await shell(machine, port, f"cat {secret}; ls {folder} 2>&1 | grep -c {M1}") == "0"
     assert await shell(machine, port, "ls -A /home /mnt /media /var/cache | tr -d '\\n'") == (
         "/home:/media:/mnt:/var/cache:"
     )
@@ -321,14 +323,14 @@ async def test_files_of_others_are_not_there_and_writes_stay_inside(
     assert await shell(machine, port, "stat -c %a /tmp /dev/shm") == "1777\n1777"
     assert int(await shell(machine, port, "ls -d /proc/[0-9]* | wc -l")) < 20
     assert "mknod" in await shell(machine, port, "mknod /tmp/disk b 254 0")
-    await cloud.delete("m-1")
-    assert_gone(folder, "m-1")
+    await cloud.delete(M1)
+    assert_gone(folder, M1)
 
 
 @pytest.mark.root
 async def test_users_of_the_machine_can_run_its_python(make: Make, port: int) -> None:
     cloud = make()
-    machine = await cloud.create(spec("m1", port))
+    machine = await cloud.create(spec(M1, port))
     code = "import os, vmm_core.model; print(os.getuid())"
     command = f'setpriv --reuid=12345 --clear-groups {sys.executable} -c "{code}"'
     assert await shell(machine, port, command) == "12345"
@@ -337,8 +339,8 @@ async def test_users_of_the_machine_can_run_its_python(make: Make, port: int) ->
 async def test_limits_hold_where_they_are_said_to(
     cloud: LocalCloud, folder: Path, port: int
 ) -> None:
-    machine = await cloud.create(spec("m1", port))
-    groups = cgroups_of("m1")
+    machine = await cloud.create(spec(M1, port))
+    groups = cgroups_of(M1)
     if "no cgroup limits" in machine.isolation:
         assert groups == []
         return
@@ -352,7 +354,7 @@ async def test_limits_hold_where_they_are_said_to(
         assert str(512 << 20) in values.values()
     if "cpu" not in machine.isolation:
         assert "100000" in " ".join(values.values())
-    status = Folder(folder / "m1").status()
+    status = Folder(folder / M1).status()
     assert status is not None
     inside = {pid for group in groups for pid in (group / "cgroup.procs").read_text().split()}
     assert str(status.processes[-1][0]) in inside
@@ -374,7 +376,7 @@ async def test_sizes_that_this_host_lacks_are_told_and_refused(make: Make, port:
     assert "4096 CPUs" in facts["huge"].unavailable
     assert "GiB" in facts["wide"].unavailable
     assert "99 GPUs" in facts["gpu"].unavailable
-    asked = spec("m1", port)
+    asked = spec(M1, port)
     for name in ("huge", "wide", "gpu"):
         size = SMALL.model_copy(update={"name": name})
         with pytest.raises(Refused, match=f"size {name} cannot be had here"):
@@ -384,10 +386,10 @@ async def test_sizes_that_this_host_lacks_are_told_and_refused(make: Make, port:
 
 async def test_no_more_machines_than_there_is_room_for(make: Make, port: int) -> None:
     cloud = make(machines=1)
-    await cloud.create(spec("m1", port))
+    await cloud.create(spec(M1, port))
     with pytest.raises(NoCapacity, match="room for 1 machines"):
-        await cloud.create(spec("m2", port))
-    assert [m.name for m in await cloud.list_owned("tests")] == ["m1"]
+        await cloud.create(spec(M2, port))
+    assert [m.name for m in await cloud.list_owned("tests")] == [M1]
 
 
 @pytest.mark.parametrize("name", ["../up", ".hidden", "a b", ""])
@@ -400,7 +402,7 @@ async def test_names_that_are_no_names_are_refused(cloud: LocalCloud, port: int,
 async def test_a_port_cannot_be_both_sides(make: Make, port: int) -> None:
     cloud = make(reach=(port,))
     with pytest.raises(Refused, match=f"port {port} is both"):
-        await cloud.create(spec("m1", port))
+        await cloud.create(spec(M1, port))
 
 
 @pytest.mark.skipif("process" not in WAYS, reason="as root there are no machines without isolation")
@@ -409,12 +411,12 @@ async def test_without_isolation_a_port_is_one_machines(
     make: Make, cloud: LocalCloud, folder: Path, port: int
 ) -> None:
     with tempfile.TemporaryDirectory() as other_folder:
-        await cloud.create(spec("m1", port))
+        await cloud.create(spec(M1, port))
         other = make(folder=Path(other_folder))
-        refused = await other.create(spec("m2", port))
+        refused = await other.create(spec(M2, port))
         assert refused.state is CloudState.FAILED
         assert f"port {port} of this host is in use" in refused.reason
-        await other.delete("m2")
+        await other.delete(M2)
 
 
 @pytest.mark.root
