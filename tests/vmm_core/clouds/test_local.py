@@ -256,6 +256,21 @@ async def test_the_network_is_loopback_and_what_was_named(make: Make, port: int)
 
 @needs_apart
 @apart
+async def test_addresses_of_elsewhere_are_reached_through_the_host(make: Make, port: int) -> None:
+    """One that answers, and one of another network that does not: the machine holds both."""
+    with socket.create_server(("127.83.0.7", 0)) as named:
+        number = named.getsockname()[1]
+        silent = "198.51.100.7:9"  # TEST-NET-2: nobody is there, so the relay gives up
+        cloud = make(reach=(f"127.83.0.7:{number}", silent))
+        machine = await cloud.create(spec(M1, port))
+        code = "import socket,sys;socket.create_connection((sys.argv[1],int(sys.argv[2])),1)"
+        for address in (f"127.83.0.7 {number}", silent.replace(":", " ")):
+            said = await shell(machine, port, f'{sys.executable} -c "{code}" {address} && echo yes')
+            assert said.endswith("yes"), said
+
+
+@needs_apart
+@apart
 async def test_a_large_download_and_upload_arrive_whole(cloud: LocalCloud, port: int) -> None:
     machine = await cloud.create(spec(M1, port))
     size = 64 << 20

@@ -93,20 +93,19 @@ def test_what_a_host_lacks_is_told(size: LocalSize, reason: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "ports"),
+    ("data", "reach"),
     [
-        ('{"service": "http://127.0.0.1:8123/x"}', (8123,)),
-        ('{"service": "https://localhost"}', (443,)),
+        ('{"service": "http://127.0.0.1:8123/x"}', ("127.0.0.1:8123",)),
+        ('{"service": "https://localhost"}', ("127.0.0.1:443",)),
+        ('{"service": "http://10.1.2.3:8440"}', ("10.1.2.3:8440",)),
         ('{"service": "https://vmm.example.org"}', ()),
         ("{}", ()),
         ("#cloud-config", ()),
         ("[]", ()),
     ],
 )
-def test_the_vmms_port_is_reached_when_it_is_on_this_host(
-    data: str, ports: tuple[int, ...]
-) -> None:
-    assert record("m1", data=data).reach == ports
+def test_the_vmm_is_reached_when_its_url_has_an_address(data: str, reach: tuple[str, ...]) -> None:
+    assert record("m1", data=data).reach == reach
 
 
 def test_the_clouds_own_folder_is_hidden_and_this_python_is_shown() -> None:

@@ -50,7 +50,7 @@ class Record:
     gpus: int
     gpu_model: str | None
     ports: tuple[int, ...]
-    reach: tuple[int, ...]
+    reach: tuple[str, ...]
     devices: tuple[str, ...]
     show: tuple[str, ...]
     hide: tuple[str, ...]

@@ -111,7 +111,7 @@ class Keeper:
         except TimeoutError:
             raise StartError(f"the machine was not up within {START_S} s") from None
         relays = [
-            *(network.Relay(listener, _host(port)) for listener, port in inner),
+            *(network.Relay(listener, _host(endpoint)) for listener, endpoint in inner),
             *(
                 network.Relay(listener, self._machine(helper, port))
                 for listener, port in zip(listeners, self._record.ports, strict=False)
@@ -151,8 +151,8 @@ class Keeper:
         ended.cancel()
         return "it was ended" if stop.is_set() else "its first process ended"
 
-    def _inner_listeners(self, helper: Helper) -> list[tuple[socket.socket, int]]:
-        """The helper's first word brings the sockets that listen inside, and we add their ports."""
+    def _inner_listeners(self, helper: Helper) -> list[tuple[socket.socket, str]]:
+        """The helper's first word brings the sockets that listen inside; where each leads to."""
         helper.channel.settimeout(START_S)
         word, descriptors = namespaces.receive(helper.channel)
         if word.get("word") != "listening":
@@ -185,7 +185,7 @@ class Keeper:
             waiter: asyncio.Future[socket.socket] = loop.create_future()
             namespaces.say(helper.channel, {"word": "socket"})
             self._sockets.append(waiter)
-            return await _connect(await waiter, port)
+            return await _connect(await waiter, (network.LOOPBACK, port))
 
         return onward
 
@@ -197,7 +197,7 @@ class Keeper:
             return []
         return [
             stack.enter_context(listener)
-            for listener in network.listeners((0,) * len(self._record.ports))
+            for listener in network.listeners([(network.LOOPBACK, 0)] * len(self._record.ports))
         ]
 
     def _ports(self, listeners: list[socket.socket]) -> dict[int, int]:
@@ -218,19 +218,20 @@ def _identities(*pids: int) -> tuple[tuple[int, int], ...]:
     return tuple((pid, start) for pid in pids if (start := start_time(pid)) is not None)
 
 
-def _host(port: int) -> Onward:
-    """Connects to a port of the host's loopback."""
+def _host(endpoint: str) -> Onward:
+    """Connects to where the host reaches it."""
+    to = network.endpoint(endpoint)
 
     async def onward() -> socket.socket:
-        return await _connect(socket.socket(socket.AF_INET, socket.SOCK_STREAM), port)
+        return await _connect(socket.socket(socket.AF_INET, socket.SOCK_STREAM), to)
 
     return onward
 
 
-async def _connect(made: socket.socket, port: int) -> socket.socket:
+async def _connect(made: socket.socket, to: tuple[str, int]) -> socket.socket:
     made.setblocking(False)
     try:
-        await asyncio.get_running_loop().sock_connect(made, (network.LOOPBACK, port))
+        await asyncio.get_running_loop().sock_connect(made, to)
     except BaseException:
         made.close()
         raise

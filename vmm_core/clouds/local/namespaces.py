@@ -98,7 +98,9 @@ def _help(channel: socket.socket, folder: Folder, record: Record, supervisor: in
     if way is not Way.PROCESS:
         linux.unshare(linux.CLONE_NEWNET)
         network.loopback_up()
-        listening = network.listeners(record.reach)
+        wanted = [network.endpoint(text) for text in record.reach]
+        network.hold(address for address, _ in wanted)
+        listening = network.listeners(wanted)
     say(channel, {"word": "listening"}, [listener.fileno() for listener in listening])
     for listener in listening:
         listener.close()

@@ -4,7 +4,8 @@ A socket belongs for ever to the network namespace that it was made in. So the
 process inside the namespace only makes sockets and hands them out; the
 supervisor outside listens and connects with them and relays the bytes:
 
-* into the host: the machine's ``127.0.0.1:P`` is the host's, for each port it may reach;
+* into the host: the machine's ``127.0.0.1:P`` is the host's, for each port it may reach,
+  and so is ``ADDRESS:P`` of elsewhere, an address that the machine holds on its loopback;
 * into the machine: a random port of the host's ``127.0.0.1`` leads to each of its ports.
 
 No virtual cable, no address, no firewall rule: nothing to clean up, and
@@ -15,9 +16,10 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import ipaddress
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 
 LOOPBACK = "127.0.0.1"
@@ -25,6 +27,7 @@ CHUNK = 1 << 17
 """Bytes buffered per direction of a relayed connection: all that is ever held of it."""
 
 _SIOCSIFFLAGS = 0x8914
+_SIOCSIFADDR = 0x8916
 _IFF_UP_RUNNING = 0x1 | 0x40
 _BACKLOG = 512
 
@@ -35,13 +38,29 @@ def loopback_up() -> None:
         fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sH14s", b"lo", _IFF_UP_RUNNING, b""))
 
 
-def listeners(ports: tuple[int, ...]) -> list[socket.socket]:
-    """Listening sockets on loopback of the current network namespace, in the order given."""
+def endpoint(text: str) -> tuple[str, int]:
+    """Address and port of ``ADDRESS:PORT``."""
+    address, _, port = text.rpartition(":")
+    return address, int(port)
+
+
+def hold(addresses: Iterable[str]) -> None:
+    """Give ``lo`` of the current network namespace those of the addresses that it lacks."""
+    foreign = [a for a in dict.fromkeys(addresses) if not ipaddress.ip_address(a).is_loopback]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        for number, address in enumerate(foreign):
+            alias = f"lo:{number}".encode()
+            wanted = struct.pack("16sHH4s8x", alias, socket.AF_INET, 0, socket.inet_aton(address))
+            fcntl.ioctl(control, _SIOCSIFADDR, wanted)
+
+
+def listeners(endpoints: Iterable[tuple[str, int]]) -> list[socket.socket]:
+    """Listening sockets in the current network namespace, in the order given."""
     made: list[socket.socket] = []
-    for port in ports:
+    for address, port in endpoints:
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((LOOPBACK, port))
+        listener.bind((address, port))
         listener.listen(_BACKLOG)
         made.append(listener)
     return made

@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+Endpoint = Annotated[str, Field(pattern=r"^\d{1,3}(\.\d{1,3}){3}:\d{1,5}$")]
+"""``ADDRESS:PORT`` with an IPv4 address."""
 
 
 class LocalSize(BaseModel):
@@ -41,10 +43,10 @@ class Options(BaseModel):
     isolation: Literal["auto", "namespaces", "user namespaces", "process"] = Field(
         default="auto", description="the best that works, or this one or none"
     )
-    reach: tuple[Port, ...] = Field(
+    reach: tuple[Port | Endpoint, ...] = Field(
         default=(),
-        description="ports of the host's 127.0.0.1 that machines reach as their own; "
-        "the VMM's is always among them",
+        description="what machines reach through the host: ports of its 127.0.0.1, which they see "
+        "as their own, and ADDRESS:PORT of anywhere; the VMM's is always among them",
     )
     overcommit: Overcommit = Overcommit()
     machines: int | None = Field(default=None, ge=0, description="most machines; None: no limit")

@@ -6,6 +6,7 @@ never can be, :func:`place` whether there is room for it now.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import sys
@@ -18,6 +19,7 @@ from ..base import MachineSpec, NoCapacity, Refused
 from .folder import Record
 from .host import Host
 from .namespaces import Way
+from .network import LOOPBACK, endpoint
 from .options import LocalSize, Options
 
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -37,8 +39,8 @@ def plan(spec: MachineSpec, options: Options, host: Host, way: Way) -> Record:
         raise Refused(f"this cloud has no size {spec.size.name!r}: it has {known}")
     if missing := lacking(size, host):
         raise Refused(f"size {spec.size.name} cannot be had here: {missing}")
-    reach = {*options.reach, *_service_port(spec.user_data)}
-    if both := reach & set(spec.ports):
+    reach = {_endpoint(known) for known in options.reach} | _service(spec.user_data)
+    if both := {endpoint(text)[1] for text in reach} & set(spec.ports):
         raise Refused(
             f"port {min(both)} is both the host's and the machine's: take it out of `reach`, "
             "or give the session another port"
@@ -126,11 +128,16 @@ def _needed(more: tuple[Path, ...]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _service_port(user_data: str) -> set[int]:
-    """The VMM's port, if its URL in the user data is on the host's loopback."""
+def _endpoint(known: int | str) -> str:
+    return known if isinstance(known, str) else f"{LOOPBACK}:{known}"
+
+
+def _service(user_data: str) -> set[str]:
+    """The VMM's endpoint, if its URL in the user data says an address and not a name."""
     try:
         url = urlsplit(json.loads(user_data)["service"])
-        port = url.port or {"http": 80, "https": 443}.get(url.scheme)
+        port = url.port or {"http": 80, "https": 443}[url.scheme]
+        host = LOOPBACK if url.hostname == "localhost" else url.hostname
+        return {f"{ipaddress.IPv4Address(host)}:{port}"}
     except (ValueError, KeyError, TypeError):
         return set()
-    return {port} if port and url.hostname in ("127.0.0.1", "localhost") else set()
