@@ -1,0 +1,72 @@
+"""What a user reads who asks a service for a machine of a cloud with these options."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vmm_core.client import VmmClient
+from vmm_core.errors import Impossible
+from vmm_core.model import Needs
+from vmm_core.service import Service, Settings
+from vmm_core.tokens import Scope, add_token
+
+from ....support.messages import says
+from ...service import eventually
+
+READ_S = 120
+"""On a loaded machine, for a cloud to refuse what a user waits for."""
+
+
+async def user_reads(folder: Path, options: Mapping[str, Any], size: str, promised: str) -> str:
+    """The sentence that ``promised`` is of, or the last other one that was read."""
+    catalogue = {
+        "locations": [{"name": "ral", "title": "RAL"}],
+        "clouds": [{"name": "ral", "kind": "openstack", "location": "ral", "options": options}],
+        "environments": [{"name": "mantid", "title": "Mantid workbench"}],
+        "pools": [{"environment": "mantid", "cloud": "ral", "size": size, "ready": 0}],
+    }
+    file = folder / "environments.yaml"
+    file.write_text(json.dumps(catalogue, indent=1, default=str))  # JSON is YAML
+    tokens = folder / "tokens.yaml"
+    token = add_token(tokens, "hub", (Scope.LEASE_ANY,))
+    service = Service(
+        Settings(
+            catalogue=file,
+            database=f"sqlite+aiosqlite:///{folder}/vmm.sqlite",
+            tokens_file=tokens,
+            key_file=folder / "vmm-key.pem",
+            delete_machines_on_stop=True,
+        )
+    )
+    stop = asyncio.Event()
+    said = ""
+    try:
+        await service.start()
+        serving = asyncio.create_task(service.run(stop))
+        async with VmmClient(service.url, token) as client:
+
+            async def ask() -> str:
+                nonlocal said
+                try:
+                    lease = await client.acquire(Needs(), owner="alice", key="1")
+                except Impossible as error:
+                    said = str(error)
+                else:
+                    said = lease.explanation.summary
+                return said
+
+            try:
+                await eventually(ask, lambda text: says(promised, text), READ_S)
+            except AssertionError:
+                return said
+            for lease in await client.leases(owner="alice"):
+                await client.release(lease.id)
+        stop.set()
+        await serving
+    finally:
+        await service.close()
+    return said
