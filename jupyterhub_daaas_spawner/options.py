@@ -26,6 +26,7 @@ class Options(BaseModel):
     ram_gb: float | None = Field(default=None, ge=0, allow_inf_nan=False, description="GiB")
     gpus: int | None = Field(default=None, ge=0)
     size: str | None = Field(default=None, description="name of a size; sets the three above")
+    near: str | None = Field(default=None, description="data to be near: a path, or an RB number")
 
     @field_validator("*", mode="before")
     @classmethod

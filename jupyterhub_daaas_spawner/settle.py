@@ -7,7 +7,7 @@ and, where something would work at once, what.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vmm_core.model import Environment, Needs, Offer, Size
 
@@ -24,6 +24,10 @@ class Choice:
 
     needs: Needs
     environment: Environment
+
+    def near(self, locations: tuple[str, ...]) -> Choice:
+        """The same near data: ``LOCATION=SHARE`` of its bytes."""
+        return replace(self, needs=Needs(**(dict(self.needs) | {"near": locations})))
 
 
 def settle(options: Options, offers: Sequence[Offer]) -> Choice:

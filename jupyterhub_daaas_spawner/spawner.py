@@ -28,6 +28,7 @@ from .form import OptionForm, draw, undrawable
 from .hold import Hold
 from .journal import Event, Journal
 from .moves import Move
+from .near import nearness
 from .options import Options, OptionsError, read
 from .refusals import Refused
 from .session import DataMount, build_session
@@ -40,8 +41,8 @@ class DaaasSpawner(Settings, Spawner):  # type: ignore[misc]  # the hub has no t
     """Starts notebook servers on machines of the VMM, with the user's data mounted.
 
     ``c.JupyterHub.spawner_class = "daaas"``. A server's options are
-    ``environment``, ``location``, ``cpus``, ``ram_gb``, ``gpus`` and ``size``, all
-    optional, see :class:`.Options`.
+    ``environment``, ``location``, ``cpus``, ``ram_gb``, ``gpus``, ``size`` and ``near``,
+    all optional, see :class:`.Options`.
     """
 
     @default("start_timeout")
@@ -105,7 +106,10 @@ class DaaasSpawner(Settings, Spawner):  # type: ignore[misc]  # the hub has no t
                 async with self._vmm() as vmm:
                     offers = await vmm.offers()
                     places = {offer.location.name: offer.location.title for offer in offers}
-                    handover = await self._launch(vmm, settle(options, offers), places)
+                    choice = settle(options, offers)
+                    if options.near is not None:
+                        choice = choice.near(await self._nearness(options.near))
+                    handover = await self._launch(vmm, choice, places)
                     return handover.url
         except TimeoutError:
             raise self._refused(
@@ -228,15 +232,32 @@ class DaaasSpawner(Settings, Spawner):  # type: ignore[misc]  # the hub has no t
             timeout_s=self.session_timeout,
         )
 
+    async def _nearness(self, wanted: str) -> tuple[str, ...]:
+        """Where the data is that the user wants to be near; nothing if the DMS cannot tell."""
+        if not self.dms_url:
+            raise OptionsError(
+                "The option near cannot be used: this hub has no data service.", "near"
+            )
+        self._journal.tell(1, "Looking where your data is")
+        try:
+            users = await self._users_token()
+            async with DmsClient(self.dms_url, users, timeout_s=self.call_timeout) as dms:
+                return await nearness(dms, wanted)
+        except DmsError as error:
+            self.log.warning("Cannot tell where %s is, it starts anywhere: %s", wanted, error)
+            return ()
+
+    async def _users_token(self) -> str:
+        async with DmsClient(self.dms_url, self.dms_secret(), timeout_s=self.call_timeout) as dms:
+            return (await dms.issue_token(self.user.name)).token
+
     async def _data_mount(self) -> DataMount | None:
         if not self.dms_url:
             return None
         self._journal.tell(15, "Getting access to your data")
-        async with DmsClient(self.dms_url, self.dms_secret(), timeout_s=self.call_timeout) as dms:
-            users = await dms.issue_token(self.user.name)
         return DataMount(
             service=self.dms_machine_url or self.dms_url,
-            token=users.token,
+            token=await self._users_token(),
             cache_gb=self.cache_gb,
             driver=self.mount_driver,
         )

@@ -49,6 +49,8 @@ def availability(offers: Iterable[Offer]) -> str:
         return f"next in {duration(min(estimates))}"
     if booting := sum(offer.booting for offer in able):
         return f"{booting} starting up"
+    if all(offer.reason for offer in able):  # nowhere is one made
+        return f"{'; '.join(sorted({offer.reason for offer in able}))}; you would wait for one"
     return "none ready; you would wait for one"
 
 

@@ -149,6 +149,8 @@ class VMM(Application):
         )
         level: Any = self.log_level  # only ours: libraries log queries and their values
         logging.getLogger(__package__).setLevel(level)
+        # It warns at every question to a cloud that is away; we say so once.
+        logging.getLogger("keystoneauth").setLevel(logging.ERROR)
         asyncio.run(self._serve())
 
     async def _serve(self) -> None:

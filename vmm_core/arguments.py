@@ -153,6 +153,20 @@ def _takes_needs(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="where; repeat for several that will do",
     )
+    parser.add_argument(
+        "--prefer",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="rather here than elsewhere; repeat, the best first",
+    )
+    parser.add_argument(
+        "--near",
+        action="append",
+        default=[],
+        metavar="NAME[=SHARE]",
+        help="where the data is, with the share of its bytes (`dms where` tells both)",
+    )
     parser.add_argument("--cpus", type=float, default=0, metavar="N", help="at least")
     parser.add_argument("--ram", type=float, default=0, metavar="GIB", help="at least, in GiB")
     parser.add_argument("--gpus", type=int, default=0, metavar="N", help="at least")

@@ -160,6 +160,8 @@ def _needs(options: argparse.Namespace) -> Needs:
             gpus=options.gpus,
             gpu_model=options.gpu_model,
             locations=tuple(options.location),
+            prefer=tuple(options.prefer),
+            near=tuple(options.near),
         )
     except ValidationError as error:
         raise bad_request_of(error, "request") from None

@@ -164,7 +164,7 @@ def _next(offer: Offer) -> str:
     if offer.free:
         return "now"
     if offer.next_in_s is None:
-        return "unknown"
+        return offer.reason or "unknown"
     return f"in about {offer.next_in_s:.0f} s"
 
 

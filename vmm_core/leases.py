@@ -195,7 +195,7 @@ class Leases:
                 f"there is no environment {needs.environment!r}: "
                 f"{nearest(needs.environment, catalogue.environments)}"
             )
-        for location in needs.locations:
+        for location in (*needs.locations, *needs.prefer):
             if location not in catalogue.locations:
                 raise BadRequest(
                     f"there is no location {location!r}: {nearest(location, catalogue.locations)}"

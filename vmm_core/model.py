@@ -17,6 +17,12 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")]
 """An identifier a person types: lower case letters, digits, dots, hyphens, 63 at most."""
 
+Nearness = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?(=(0?\.\d+|[01](\.0*)?))?$"),
+]
+"""A location and the share of some data's bytes that is there: ``ral=0.8``; ``ral`` is all."""
+
 
 class Noun(BaseModel):
     """An immutable record that refuses unknown fields."""
@@ -108,14 +114,33 @@ class Pool(Noun):
 
 
 class Needs(Noun):
-    """What a request must have. None and empty mean "any"."""
+    """What a request must have, and at the end what it wishes. None and empty mean "any"."""
 
     environment: Name | None = None
     cpus: float = Field(default=0, ge=0, description="at least")
     ram_gb: float = Field(default=0, ge=0, description="at least, GiB")
     gpus: int = Field(default=0, ge=0, description="at least")
     gpu_model: str | None = None
-    locations: tuple[Name, ...] = Field(default=(), description="one of these")
+    locations: tuple[Name, ...] = Field(
+        default=(), description="one of these and no other, the best first"
+    )
+    prefer: tuple[Name, ...] = Field(
+        default=(), description="locations that are rather taken than others, the best first"
+    )
+    near: tuple[Nearness, ...] = Field(
+        default=(), description="where the data is that will be read: LOCATION=SHARE of its bytes"
+    )
+
+    def share_near(self, location: str) -> float:
+        """The share of the request's data that is at ``location``, from 0 to 1."""
+        return self.nearness.get(location, 0.0)
+
+    @property
+    def nearness(self) -> dict[str, float]:
+        """``near`` as a mapping of locations to shares, the greatest first."""
+        parts = [each.partition("=") for each in self.near]
+        shares = {name: float(share) if share else 1.0 for name, _, share in parts}
+        return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
 
 class Machine(Noun):
@@ -147,6 +172,7 @@ class Candidate(Noun):
 
     pool: str
     location: str
+    cloud: str = ""
     free: int
     removed_by: str = Field(default="", description="why it does not fit; empty if it fits")
     score: float | None = Field(default=None, description="penalty, lowest wins")
@@ -156,6 +182,8 @@ class Explanation(Noun):
     """Why a request got what it got."""
 
     summary: str
+    elsewhere: str = Field(default="", description="why it is not where it would first have been")
+    trouble: str = Field(default="", description="which places make no machines now")
     candidates: tuple[Candidate, ...] = ()
 
 
@@ -185,7 +213,9 @@ class Offer(Noun):
     booting: int = Field(description="on their way")
     next_in_s: float | None = Field(description="estimate until the next is free; 0 if free now")
     available: bool = Field(description="False if a request would be refused")
-    reason: str = Field(default="", description="why not available, for people")
+    reason: str = Field(
+        default="", description="for people: why not available, or why one would wait"
+    )
 
 
 class File(Noun):

@@ -51,7 +51,10 @@
     const waits = able.map((offer) => offer.next_in_s).filter((wait) => wait !== null);
     if (waits.length) return ["soon", `next in ${duration(Math.min(...waits))}`];
     const booting = sum(able, "booting");
-    return ["soon", booting ? `${booting} starting up` : "none ready; you would wait for one"];
+    if (booting) return ["soon", `${booting} starting up`];
+    const nowhere = able.every((offer) => offer.reason); // nowhere is one made
+    const why = nowhere ? [...new Set(able.map((offer) => offer.reason))].sort() : ["none ready"];
+    return ["soon", `${why.join("; ")}; you would wait for one`];
   }
 
   const meets = (offer, choice) =>

@@ -100,6 +100,11 @@ def test_a_name_that_is_no_unix_account_gets_one(stack, log_in):
         ({"environment": SANS, "location": "mars"}, 400, "There is no location 'mars'"),
         ({"environment": SANS, "cpus": "many"}, 400, "The option cpus cannot be 'many'"),
         ({"image": "x"}, 400, "There is no option 'image'"),
+        (
+            {"environment": SANS, "near": "/archive/none"},
+            400,
+            "There is no data at '/archive/none'",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_sentence(stack, log_in, options, status, sentence):

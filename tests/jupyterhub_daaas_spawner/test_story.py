@@ -29,6 +29,17 @@ def event(stage, message):
             "Got a machine at ISIS Neutron and Muon Source",
         ),
         ("claimed", "got vmm-175a3956bc76 at mars", "Got a machine at mars"),
+        (
+            "claimed",
+            "the data is at Diamond, but Diamond has none free now: got vmm-175a3956bc76 at isis",
+            "The data is at Diamond, but Diamond has none free now: got a machine at "
+            "ISIS Neutron and Muon Source",
+        ),
+        (
+            "waiting",
+            "1 of 7 pools fit; Diamond is full now, you get the next machine that comes free",
+            "Diamond is full now, you get the next machine that comes free",
+        ),
         ("binding", "vmm-175a3956bc76 answers", "The machine answers"),
         ("binding", "Starting jupyterhub-singleuser", "Starting the notebook server"),
         ("ready", "the session answers", "The session answers"),

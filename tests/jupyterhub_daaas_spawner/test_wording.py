@@ -47,6 +47,15 @@ def test_why_not_counts_only_if_nothing_can_be_had():
     assert availability([off, offer(MANTID, DIAMOND, SMALL, free=1)]) == "1 ready now"
 
 
+def test_why_one_would_wait_counts_only_if_it_is_so_everywhere():
+    full = offer(MANTID, ISIS, SMALL, reason="ISIS is full now").model_copy(
+        update={"available": True}
+    )
+    assert availability([full, full]) == "ISIS is full now; you would wait for one"
+    other = offer(MANTID, DIAMOND, SMALL)
+    assert availability([full, other]) == "none ready; you would wait for one"
+
+
 def test_a_long_listing_is_cut_with_the_number_left_out():
     assert listing(["a", "b"]) == "a, b"
     assert listing("abcd", most=2) == "a, b and 2 more"

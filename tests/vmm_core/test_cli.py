@@ -93,6 +93,13 @@ async def test_a_lease_from_the_command_line(vmm):
     assert lease["machine"]["environment"] == "mantid"
     status, out, _ = await vmm("alice", *asked)
     assert lease["id"] in out
+    wishes = ("offers", "--prefer", "ral", "--near", "ral=0.8", "--near", "elsewhere")
+    status, out, _ = await vmm("alice", *wishes)
+    assert (status, "small" in out) == (0, True)
+    status, _, err = await vmm("alice", "acquire", "--prefer", "mars")
+    assert (status, "there is no location 'mars'" in err) == (1, True)
+    status, _, err = await vmm("alice", "acquire", "--near", "ral=7")
+    assert (status, "near" in err, err.count("\n")) == (1, True, 1)
     status, out, _ = await vmm("alice", "leases")
     assert re.search(rf"{lease['id']}\s+alice\s+acquired\s+mantid\s+ral\s+small", out)
     status, out, _ = await vmm("alice", "release", lease["id"])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..model import Candidate, Explanation, Needs
 from .facts import NONE, Counts, PoolFacts
-from .match import removed_by
+from .match import mismatch, removed_by
 from .rank import Ranked, rank
+from .trouble import said_of
+from .words import elsewhere
 
 _TOLD = 4
 """Most pools that an error names."""
@@ -21,8 +23,21 @@ class Decision:
     needs: Needs
     ranked: tuple[Ranked, ...]
     candidates: tuple[Candidate, ...]
-    booting: bool
-    """Whether a machine of a pool that fits is on its way."""
+    facts: Sequence[PoolFacts]
+    counts: Mapping[str, Counts]
+    silent: tuple[str, ...] = ()
+    """Titles of the places that did not answer yet and may have what is needed."""
+
+    @property
+    def booting(self) -> bool:
+        """Whether a machine of a pool that fits is on its way."""
+        return any(self.counts.get(r.facts.name, NONE).booting for r in self.ranked)
+
+    @property
+    def trouble(self) -> str:
+        """What keeps places that fit from making machines, in words; empty if nothing does."""
+        ranked = {r.facts.name for r in self.ranked}
+        return self._said(lambda facts: facts.name in ranked) or self._stopped()
 
     @property
     def possible(self) -> bool:
@@ -33,22 +48,51 @@ class Decision:
         """The explanation of a request that got ``machine`` of ``pool``."""
         won = next((c for c in self.candidates if c.pool == pool), None)
         penalty = f", with a penalty of {won.score:.2g}" if won and won.score else ""
+        best = f"{self._fit()}; {machine} of {pool} was the best that was free{penalty}"
+        facts = next((f for f in self.facts if f.name == pool), None)
+        moved = elsewhere(self.needs, facts, self.facts, self.counts) if facts else None
+        if moved:
+            best = f"{moved.why}; running at {moved.here}; {best}"
+        elif facts and self.needs.share_near(facts.location.name):
+            share = self.needs.share_near(facts.location.name)
+            whole = "the data" if share > 0.995 else f"{share:.0%} of the data"
+            best = f"{whole} is at {facts.location.title}; {best}"
         return Explanation(
-            summary=f"{self._fit()}; {machine} of {pool} was the best that was free{penalty}",
-            candidates=self.candidates,
+            summary=best, elsewhere=moved.why if moved else "", candidates=self.candidates
         )
 
     def waiting(self) -> Explanation:
         """The explanation of a request that has to wait."""
-        next_one = "one is on its way" if self.booting else "one is made as soon as there is room"
+        trouble = self.trouble
+        able = any(r.facts.trouble is None for r in self.ranked)
+        if self.booting:
+            next_one = "no machine is free now, one is on its way"
+        elif trouble and not self.ranked:
+            next_one = f"{trouble}, and you wait for that"
+        elif trouble and not able:
+            next_one = f"{trouble}, you get the next machine that comes free"
+        elif trouble:
+            place = next(r.facts for r in self.ranked if r.facts.trouble is None).location.title
+            next_one = f"{trouble}, one is made at {place} as soon as there is room"
+        else:
+            next_one = "no machine is free now, one is made as soon as there is room"
         return Explanation(
-            summary=f"{self._fit()}; no machine is free now, {next_one}",
-            candidates=self.candidates,
+            summary=f"{self._fit()}; {next_one}", trouble=trouble, candidates=self.candidates
         )
 
     def impossible(self) -> str:
         """One sentence: what was asked for, and why each pool that came near does not do."""
         wanted = describe(self.needs)
+        if self.silent:
+            return (
+                f"no place that answers can give {wanted}, and {' and '.join(self.silent)} "
+                "cannot be asked now: try again in a few minutes"
+            )
+        if trouble := self._stopped():
+            return (
+                f"nothing can give {wanted} now, because {trouble}: "
+                "try again later, or ask for something else"
+            )
         near = [c for c in self.candidates if not c.removed_by.startswith("its environment")]
         if not near:
             return f"no pool can give {wanted}: the catalogue has no pool of that environment"
@@ -56,12 +100,33 @@ class Decision:
         more = f"; and {len(near) - _TOLD} more" if len(near) > _TOLD else ""
         return f"no pool can give {wanted} ({reasons}{more}): ask for something else"
 
+    def _stopped(self) -> str:
+        """The lasting troubles without which a pool would serve, in words."""
+        return self._said(lambda facts: facts.stopped and not mismatch(self.needs, facts))
+
+    def _said(self, which: Callable[[PoolFacts], bool]) -> str:
+        """The troubles of some of the pools, each once."""
+        said = (
+            said_of(f.trouble, f.location.title)
+            for f in self.facts
+            if f.trouble is not None and which(f)
+        )
+        return " and ".join(dict.fromkeys(said))
+
     def _fit(self) -> str:
         return f"{len(self.ranked)} of {len(self.candidates)} pools fit"
 
 
-def decide(needs: Needs, facts: Sequence[PoolFacts], counts: Mapping[str, Counts]) -> Decision:
-    """Filter and rank the pools, given in the catalogue's order, for one request."""
+def decide(
+    needs: Needs,
+    facts: Sequence[PoolFacts],
+    counts: Mapping[str, Counts],
+    silent: tuple[str, ...] = (),
+) -> Decision:
+    """Filter and rank the pools, given in the catalogue's order, for one request.
+
+    ``silent`` are titles of places that did not answer yet and may have what is needed.
+    """
     removed = removed_by(needs, facts, counts)
     ranked = rank(needs, [f for f in facts if not removed[f.name]], counts)
     scores = {r.facts.name: r.score for r in ranked}
@@ -71,6 +136,7 @@ def decide(needs: Needs, facts: Sequence[PoolFacts], counts: Mapping[str, Counts
             Candidate(
                 pool=f.name,
                 location=f.location.name,
+                cloud=f.pool.cloud,
                 free=counts.get(f.name, NONE).free,
                 removed_by=removed[f.name],
                 score=scores.get(f.name),
@@ -83,7 +149,9 @@ def decide(needs: Needs, facts: Sequence[PoolFacts], counts: Mapping[str, Counts
         needs=needs,
         ranked=ranked,
         candidates=tuple(candidates),
-        booting=any(counts.get(name, NONE).booting for name in scores),
+        facts=facts,
+        counts=counts,
+        silent=silent,
     )
 
 

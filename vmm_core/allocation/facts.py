@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..model import Environment, Location, MachineState, Pool, Size
+from .trouble import Trouble
 
 BOOTING = frozenset({MachineState.REQUESTED, MachineState.BUILDING, MachineState.PROVISIONED})
 """States of a machine that is on its way to vacant."""
@@ -22,6 +23,10 @@ class PoolFacts:
     """Hash of what its machines are built from now."""
     unavailable: str = ""
     """Why the cloud cannot give this size, as a fact and not a shortage; empty if it can."""
+    trouble: Trouble | None = None
+    """What keeps it from getting new machines now."""
+    stopped: bool = False
+    """The trouble lasts until an operator acts."""
 
     @property
     def name(self) -> str:

@@ -2,7 +2,8 @@
 
 A pool is removed for one reason, the first that applies in the order in which
 a user would want to hear it: wrong environment, wrong place, too small, the
-cloud cannot give the size, closed by the operator, kept for GPU requests.
+cloud cannot give the size, closed, kept for GPU requests. What is only preferred
+(``prefer``, ``near``) removes nothing.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from ..model import Needs
 from .facts import NONE, Counts, PoolFacts
+from .trouble import said_of
 
 
 def removed_by(
@@ -60,6 +62,8 @@ def closed(facts: PoolFacts, counts: Counts) -> str:
             return "it is paused by the operator and has no machine left"
         if facts.pool.maximum == 0:
             return "it is closed: its maximum is 0 machines"
+        if facts.trouble is not None and facts.stopped:
+            return said_of(facts.trouble, facts.location.title)
     return ""
 
 

@@ -9,6 +9,7 @@ from ..model import Machine, MachineState, Needs, Offer
 from .estimate import next_in_s
 from .facts import BOOTING, Counts, PoolFacts
 from .match import closed, mismatch, removed_by
+from .trouble import said_of
 
 
 def offers(
@@ -58,6 +59,9 @@ def _offer(
     now: datetime,
 ) -> Offer:
     why = closed(facts, counts)
+    trouble = ""
+    if facts.trouble is not None and not counts.free and not counts.booting:
+        trouble = said_of(facts.trouble, facts.location.title)
     estimate = next_in_s(
         free=counts.free,
         ahead=ahead,
@@ -65,7 +69,7 @@ def _offer(
             (now - m.created_at).total_seconds() for m in machines if m.state in BOOTING
         ],
         boot_times_s=boot_times_s,
-        room=len(machines) < facts.pool.maximum and not facts.pool.paused,
+        room=len(machines) < facts.pool.maximum and not facts.pool.paused and facts.trouble is None,
     )
     return Offer(
         environment=facts.environment,
@@ -76,7 +80,7 @@ def _offer(
         booting=counts.booting,
         next_in_s=None if why else estimate,
         available=not why,
-        reason=why,
+        reason=why or trouble,
     )
 
 

@@ -4,8 +4,10 @@ A pool with a vacant machine comes before one with a booting machine, and that
 before a cold start. Among these the lowest score wins. The score is a penalty
 in doublings: a machine with twice the CPUs that are needed costs 1, and so
 does twice the RAM; each GPU that is not needed costs 4; each step down the
-request's list of locations costs 2. Where the request says nothing, the
-smallest fitting machine is the measure. Ties go by the catalogue's order.
+request's lists of locations (those that will do, those it prefers) costs 2; data
+that is elsewhere costs 8, in proportion to its bytes. Where the request says
+nothing, the smallest fitting machine is the measure. Ties go by the catalogue's
+order. Who insists on a place requires it: then waiting is right.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from .facts import NONE, Counts, PoolFacts
 DOUBLING = 1.0
 SPARE_GPU = 4.0
 NEXT_LOCATION = 2.0
+DATA_ELSEWHERE = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ def rank(
             DOUBLING * (log2(size.cpus / cpus) + log2(size.ram_gb / ram_gb))
             + SPARE_GPU * (size.gpus - gpus)
             + NEXT_LOCATION * _place(needs, facts)
+            + DATA_ELSEWHERE * _elsewhere(needs, facts)
         )
 
     ranked = [Ranked(facts, score(facts)) for facts in fitting]
@@ -55,8 +59,18 @@ def rank(
 
 
 def _place(needs: Needs, facts: PoolFacts) -> int:
-    """How far down the request's locations this one is; 0 if it names none."""
-    return needs.locations.index(facts.location.name) if needs.locations else 0
+    """How far down the request's lists of locations this one is; 0 if it names none."""
+    name, places = facts.location.name, 0
+    if needs.locations:
+        places += needs.locations.index(name)
+    if needs.prefer:
+        places += needs.prefer.index(name) if name in needs.prefer else len(needs.prefer)
+    return places
+
+
+def _elsewhere(needs: Needs, facts: PoolFacts) -> float:
+    """The share of the data's bytes that is not here; 0 if the request names no data."""
+    return 1.0 - needs.share_near(facts.location.name) if needs.near else 0.0
 
 
 def _readiness(counts: Counts) -> int:

@@ -53,6 +53,7 @@ Fault = Literal[
     "never-boots",  # create works, the machine stays BUILDING
     "boot-fails",  # create works, the machine becomes FAILED
     "list-unreachable",  # list_owned: Unreachable
+    "list-frozen",  # list_owned: no answer, until the caller gives up
     "delete-unreachable",  # delete: Unreachable, nothing deleted
     "delete-lost-answer",  # delete: OutcomeUnknown, but it is gone
 ]
@@ -192,7 +193,10 @@ class SimulatedCloud(Cloud):
     async def list_owned(self, owner: str) -> list[CloudMachine]:
         """See :meth:`Cloud.list_owned`."""
         await self._called("list_owned")
-        if fault := self._fault("list-unreachable"):
+        fault = self._fault("list-unreachable", "list-frozen")
+        if fault == "list-frozen":
+            await asyncio.Event().wait()
+        if fault:
             raise self._error(fault)
         return self.machines(owner)
 

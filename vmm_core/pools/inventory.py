@@ -10,12 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from .. import __version__
 from ..agent.protocol import UserData
 from ..allocation.explain import Decision, decide
 from ..allocation.facts import Counts, PoolFacts
+from ..allocation.trouble import Trouble
 from ..catalogue import Catalogue, nearest
 from ..clouds.base import Cloud, CloudError, SizeFact
 from ..clouds.registry import cloud_class
@@ -39,6 +41,8 @@ class Inventory:
         self.clouds = MappingProxyType(dict(clouds))
         self.silent: dict[str, str] = dict.fromkeys(clouds, "was not asked yet")
         """Clouds whose sizes are not known, with why."""
+        self.troubles: Mapping[str, tuple[Trouble, bool]] = {}
+        """For each pool in trouble: which, and whether it lasts until an operator acts."""
         self._service_url = service_url
         self._public_key = public_key
         self._facts: dict[str, PoolFacts] = {}
@@ -96,11 +100,13 @@ class Inventory:
 
     def facts(self) -> tuple[PoolFacts, ...]:
         """The pools whose clouds have told their sizes, in the catalogue's order."""
-        return tuple(self._facts[n] for n in self.catalogue.pools if n in self._facts)
+        return tuple(
+            self._with_trouble(self._facts[n]) for n in self.catalogue.pools if n in self._facts
+        )
 
     def decide(self, needs: Needs, counts: Mapping[str, Counts]) -> Decision:
         """Filter and rank the pools for one request."""
-        return decide(needs, self.facts(), counts)
+        return decide(needs, self.facts(), counts, self._silent_places(needs))
 
     def user_data(self, pool: PoolFacts, machine_id: str, enrolment_token: str) -> str:
         """What a machine of ``pool`` is given at creation, as JSON."""
@@ -111,6 +117,24 @@ class Inventory:
             public_key=self._public_key,
             preload=pool.environment.preload,
         ).model_dump_json()
+
+    def _with_trouble(self, facts: PoolFacts) -> PoolFacts:
+        if facts.name not in self.troubles:
+            return facts
+        trouble, stopped = self.troubles[facts.name]
+        return replace(facts, trouble=trouble, stopped=stopped)
+
+    def _silent_places(self, needs: Needs) -> tuple[str, ...]:
+        """Titles of the places whose sizes are not known and that may have what is needed."""
+        accounts = self.catalogue.clouds
+        names = dict.fromkeys(
+            accounts[pool.cloud].location
+            for pool in self.catalogue.pools.values()
+            if pool.cloud in self.silent
+            and needs.environment in (None, pool.environment)
+            and (not needs.locations or accounts[pool.cloud].location in needs.locations)
+        )
+        return tuple(self.catalogue.locations[name].title for name in names)
 
     def _fact(self, pool: Pool, fact: SizeFact) -> PoolFacts:
         account = self.catalogue.clouds[pool.cloud]

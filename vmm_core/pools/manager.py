@@ -18,7 +18,8 @@ from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from ..allocation.facts import BOOTING
+from ..allocation.facts import BOOTING, Counts
+from ..allocation.trouble import Trouble
 from ..clouds.base import CloudError, CloudMachine
 from ..errors import CatalogueError
 from ..model import Machine
@@ -52,6 +53,7 @@ class PoolManager:
         self._stepping = asyncio.Lock()
         self._effects = Effects(store, inventory, self._policy, self.wake)
         self._survey = Survey(inventory.clouds, store.installation, self._policy, store.now)
+        self._asking: asyncio.Task[None] | None = None
         self._plans: dict[str, PoolPlan] = {}
         self._forget_at = store.now()
         self._missing_since: dict[str, datetime] = {}
@@ -150,6 +152,7 @@ class PoolManager:
         finally:
             stopped.cancel()
             await self._effects.stop(timeout_s=2)
+            await self.stop_asking()
             with suppress(Exception):  # the locks run out by themselves
                 await self._store.unlock_pools(self._holder)
 
@@ -182,8 +185,7 @@ class PoolManager:
     # The parts of a step
 
     async def _step(self) -> bool:
-        with suppress(CatalogueError):  # told in the status of the pools
-            await self._inventory.ask()
+        await self._ask_sizes()
         busy_before = self._effects.in_flight
         lists = await self._survey.lists()
         ledger = await self._store.ledger()
@@ -197,7 +199,13 @@ class PoolManager:
         await self._refuse_overdue(ledger)
         await self._forget(ledger.now)
         ledger = await self._store.ledger()
-        self._plans = plan(await self._snapshot(ledger), self._policy)
+        snapshot = await self._snapshot(ledger)
+        self._plans = plan(snapshot, self._policy)
+        self._inventory.troubles = {
+            **{name: (Trouble.FULL, False) for name, each in self._plans.items() if each.full},
+            **self._inventory.troubles,
+        }
+        await self._explain(ledger)
         for pool, planned in self._plans.items():
             if pool in held:
                 await self._act(planned, ledger)
@@ -207,6 +215,38 @@ class PoolManager:
                 self._effects.delete(machine)
         moving = {S.DELETING, S.FAILED, *BOOTING}
         return bool(ledger.waiting) or any(m.state in moving for m in ledger.machines)
+
+    async def _ask_sizes(self) -> None:
+        """Ask clouds that have not told their sizes; one that is slow keeps no step waiting."""
+        if not self._inventory.silent:
+            return
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._inventory.ask())
+        done, _ = await asyncio.wait({self._asking}, timeout=self._policy.slow_s)
+        for each in done:
+            with suppress(CatalogueError):  # told in the status of the pools
+                each.result()
+
+    async def stop_asking(self) -> None:
+        """End what asks slow clouds beside the steps; ``run`` does when it ends."""
+        await self._survey.stop()
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.wait({self._asking})
+
+    async def _explain(self, ledger: Ledger) -> None:
+        """Tell those who wait when a place that could serve them gets into trouble, or out."""
+        states: dict[str, Counter[S]] = {}
+        for machine in ledger.machines:
+            states.setdefault(machine.pool, Counter())[machine.state] += 1
+        counts = {
+            pool: Counts(free=found[S.VACANT], booting=sum(found[state] for state in BOOTING))
+            for pool, found in states.items()
+        }
+        for waiting in ledger.waiting:
+            explanation = self._inventory.decide(waiting.needs, counts).waiting()
+            if explanation.trouble != waiting.trouble:
+                await self._store.explain_waiting(waiting.lease, explanation)
 
     async def _reconcile(
         self,
@@ -287,9 +327,19 @@ class PoolManager:
         for facts in self._inventory.facts():
             backoff = ledger.backoffs.get(facts.name)
             if backoff and backoff.fingerprint == facts.fingerprint:
-                pauses[facts.name] = Pause(backoff.reason, backoff.until, backoff.until is None)
+                pauses[facts.name] = Pause(
+                    backoff.reason, backoff.until, backoff.until is None, backoff.trouble
+                )
             if facts.pool.cloud in self._survey.mute:
                 pauses[facts.name] = self._survey.mute[facts.pool.cloud]
+        self._inventory.troubles = {
+            name: (
+                pause.trouble,
+                pause.trouble is Trouble.REFUSED or (pause.open_end and not pause.silent),
+            )
+            for name, pause in pauses.items()
+            if pause.trouble is not None and pause.lasts(ledger.now)
+        }
         return Snapshot(
             now=ledger.now,
             pools=self._inventory.facts(),

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 
 from ..allocation.explain import decide
 from ..allocation.facts import BOOTING, Counts, PoolFacts
+from ..allocation.trouble import Trouble
 from ..clouds.base import Limits
 from ..model import Machine, Needs, Pool
 from ..model import MachineState as S
@@ -30,6 +31,14 @@ class Pause:
     until: datetime | None
     open_end: bool = False
     """It lasts until it is taken away, whatever ``until`` says."""
+    trouble: Trouble | None = None
+    """The reason in a word, for what users are told."""
+    silent: bool = False
+    """Its cloud does not answer: what is on its way there may never come."""
+
+    def lasts(self, now: datetime) -> bool:
+        """Whether it is in force."""
+        return self.open_end or (self.until is not None and self.until > now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +79,8 @@ class PoolPlan:
     """Why it does not create what it lacks; empty if it does."""
     until: datetime | None = None
     """When the hold ends, if that is known."""
+    full: bool = False
+    """It lacks machines and may have no more."""
 
 
 @dataclass(slots=True)
@@ -87,6 +98,8 @@ class _Work:
     people: int = 0
     create: int = 0
     paused: bool = False
+    silent: bool = False
+    full: bool = False
     hold: str = ""
     until: datetime | None = None
     remove: list[Removal] = field(default_factory=list)
@@ -108,6 +121,7 @@ class _Work:
             remove=tuple(self.remove),
             hold=self.hold,
             until=self.until,
+            full=self.full,
         )
 
 
@@ -155,11 +169,14 @@ class _Budget:
         for machine in snapshot.machines:
             self._add(machine.cloud, machine.size.cpus, machine.size.ram_gb, machine.size.gpus)
 
-    def take(self, facts: PoolFacts) -> str:
-        """Count one more machine of the pool; or why there may be none, and count nothing."""
+    def take(self, facts: PoolFacts) -> tuple[str, bool]:
+        """Count one more machine of the pool; or why there may be none, and count nothing.
+
+        Beside the reason it tells whether the cloud is full.
+        """
         cloud, size = facts.pool.cloud, facts.size
         if self._booting[cloud] >= self._most_booting:
-            return f"{self._booting[cloud]} machines are booting at {cloud} already"
+            return f"{self._booting[cloud]} machines are booting at {cloud} already", False
         limits = self._limits.get(cloud, Limits())
         cpus, ram_gb, gpus = self._used.get(cloud, [0.0, 0.0, 0.0])
         for name, limit, after in (
@@ -169,11 +186,11 @@ class _Budget:
             ("GPUs", limits.gpus, gpus + size.gpus),
         ):
             if limit is not None and after > limit:
-                return f"{cloud} allows {limit:g} {name} and they are in use"
+                return f"{cloud} allows {limit:g} {name} and they are in use", True
         self._booting[cloud] += 1
         self._machines[cloud] += 1
         self._add(cloud, size.cpus, size.ram_gb, size.gpus)
-        return ""
+        return "", False
 
     def _add(self, cloud: str, *amounts: float) -> None:
         used = self._used.setdefault(cloud, [0.0, 0.0, 0.0])
@@ -215,28 +232,38 @@ def _pause(work: _Work, snapshot: Snapshot) -> None:
         work.hold = "paused in the catalogue"
     elif work.facts.unavailable:
         work.hold = work.facts.unavailable
-    elif pause is not None and (
-        pause.open_end or (pause.until is not None and pause.until > snapshot.now)
-    ):
+    elif pause is not None and pause.lasts(snapshot.now):
         work.hold, work.until = pause.reason, pause.until
+        work.silent = pause.silent
     work.paused = bool(work.hold)
 
 
 def _serve(needs: Needs, works: Mapping[str, _Work], budget: _Budget) -> None:
-    """Count on a machine for one who waits: on its way in the best pool, else a new one."""
+    """Count on a machine for one who waits: on its way in the best pool, else a new one.
+
+    What is on its way at a cloud that does not answer is counted on last.
+    """
     counts = {
-        name: Counts(free=max(0, min(len(work.vacant), work.spare)), booting=max(0, work.spare))
+        name: Counts(
+            free=max(0, min(len(work.vacant), work.spare)),
+            booting=0 if work.silent else max(0, work.spare),
+        )
         for name, work in works.items()
     }
     ranked = decide(needs, [work.facts for work in works.values()], counts).ranked
     for choice in ranked:
         work = works[choice.facts.name]
-        if work.spare > 0:
+        if work.spare > 0 and not work.silent:
             work.people += 1
             return
     for choice in ranked:
         work = works[choice.facts.name]
         if _create(work, budget):
+            work.people += 1
+            return
+    for choice in ranked:
+        work = works[choice.facts.name]
+        if work.spare > 0:
             work.people += 1
             return
 
@@ -259,8 +286,9 @@ def _create(work: _Work, budget: _Budget) -> bool:
         return False
     if work.room <= 0:
         work.hold = f"it has its maximum of {work.facts.pool.maximum} machines"
+        work.full = True
         return False
-    work.hold = budget.take(work.facts)
+    work.hold, work.full = budget.take(work.facts)
     if work.hold:
         return False
     work.create += 1

@@ -39,6 +39,8 @@ class Policy:
     """How long a cloud's limits are believed."""
     list_deadline_s: float = 15
     """A cloud that does not answer what it has within this is left out of a step."""
+    slow_s: float = 2
+    """A cloud that fails after more than this is asked again beside the steps."""
     lock_s: float = 20
     """How long a pool stays with a manager that does not come back."""
     keep_s: float = 90 * 24 * 3600

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from sqlalchemy import delete, insert, or_, select
 
+from ..allocation.trouble import Trouble
 from .engine import Transaction, upsert
 from .records import Backoff
 from .tables import installation, orphan_sightings, pool_backoff, pool_locks
@@ -54,7 +55,12 @@ async def unlock(tx: Transaction, holder: str) -> None:
 async def backoffs(tx: Transaction) -> dict[str, Backoff]:
     """All backoffs by pool, also those that are over: they count the failures."""
     rows = await tx.connection.execute(select(pool_backoff))
-    return {row.pool: Backoff(**row._mapping) for row in rows}
+    return {
+        row.pool: Backoff(
+            **{**row._mapping, "trouble": Trouble(row.trouble) if row.trouble else None}
+        )
+        for row in rows
+    }
 
 
 async def back_off(tx: Transaction, backoff: Backoff) -> None:
@@ -64,6 +70,7 @@ async def back_off(tx: Transaction, backoff: Backoff) -> None:
         "until": backoff.until,
         "reason": backoff.reason,
         "fingerprint": backoff.fingerprint,
+        "trouble": backoff.trouble or "",
     }
     await tx.connection.execute(
         upsert(tx)(pool_backoff)

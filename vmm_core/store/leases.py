@@ -56,12 +56,17 @@ async def many(tx: Transaction, *, owner: str | None = None, ended: bool = False
 async def waiting(tx: Transaction) -> list[Waiting]:
     """Leases that wait for a machine, oldest first."""
     query = (
-        select(leases.c.id, leases.c.needs, leases.c.created_at)
+        select(leases.c.id, leases.c.needs, leases.c.created_at, leases.c.explanation)
         .where(leases.c.state == LeaseState.WAITING)
         .order_by(leases.c.created_at, leases.c.id)
     )
     return [
-        Waiting(row.id, Needs.model_validate(row.needs), row.created_at)
+        Waiting(
+            row.id,
+            Needs.model_validate(row.needs),
+            row.created_at,
+            Explanation.model_validate(row.explanation).trouble,
+        )
         for row in await tx.connection.execute(query)
     ]
 
@@ -116,6 +121,17 @@ async def serve(tx: Transaction, decide: Decide) -> int:
         if not free:
             break
     return served
+
+
+async def explain(tx: Transaction, lease_id: str, explanation: Explanation) -> None:
+    """Tell a lease that waits what it waits for now; one that has ended or a machine is left."""
+    done = await tx.connection.execute(
+        update(leases)
+        .where(leases.c.id == lease_id, leases.c.state == LeaseState.WAITING)
+        .values(explanation=explanation.model_dump(mode="json"))
+    )
+    if done.rowcount:
+        await tell(tx, lease_id, "waiting", 5, explanation.summary)
 
 
 async def wait_again(tx: Transaction, lease_id: str, explanation: Explanation) -> bool:
@@ -227,7 +243,8 @@ async def _give(tx: Transaction, lease_id: str, machine: Machine, explanation: E
             explanation=explanation.model_dump(mode="json"),
         )
     )
-    await tell(tx, lease_id, "claimed", 20, f"got {machine.id} at {machine.location}")
+    why = f"{explanation.elsewhere}: " if explanation.elsewhere else ""
+    await tell(tx, lease_id, "claimed", 20, f"{why}got {machine.id} at {machine.location}")
 
 
 async def _with_machine(tx: Transaction, row: Row[tuple[object, ...]] | None) -> Lease | None:

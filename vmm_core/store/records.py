@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from ..allocation.trouble import Trouble
 from ..model import Machine, Needs
 
 
@@ -21,6 +22,8 @@ class Backoff:
     reason: str
     fingerprint: str
     """What the pool built when it failed; something else is worth a new try."""
+    trouble: Trouble | None = None
+    """The reason in a word, for what users are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,8 @@ class Waiting:
     lease: str
     needs: Needs
     since: datetime
+    trouble: str = ""
+    """What its explanation says of places in trouble."""
 
 
 @dataclass(frozen=True, slots=True)

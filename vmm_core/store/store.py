@@ -15,6 +15,7 @@ from datetime import datetime
 
 from ..errors import Conflict, Impossible, NotFound
 from ..model import (
+    Explanation,
     Lease,
     LeaseEvent,
     LeaseState,
@@ -246,6 +247,11 @@ class Store:
             if lease is None or lease.state is not LeaseState.WAITING:
                 return False
             return await leases.end(tx, lease_id, LeaseState.REFUSED, "refused", message)
+
+    async def explain_waiting(self, lease_id: str, explanation: Explanation) -> None:
+        """Tell a lease that waits what it waits for now."""
+        async with self.write() as tx:
+            await leases.explain(tx, lease_id, explanation)
 
     async def fail_machine(
         self,

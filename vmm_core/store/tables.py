@@ -141,6 +141,7 @@ pool_backoff = Table(
     Column("until", UtcDateTime),  # empty: stopped until an operator resumes it
     Column("reason", Text, nullable=False),
     Column("fingerprint", String(64), nullable=False),
+    Column("trouble", String(16), nullable=False, server_default=""),  # a word for users
 )
 
 orphan_sightings = Table(

@@ -267,6 +267,9 @@ async def test_addresses_of_elsewhere_are_reached_through_the_host(make: Make, p
         for address in (f"127.83.0.7 {number}", silent.replace(":", " ")):
             said = await shell(machine, port, f'{sys.executable} -c "{code}" {address} && echo yes')
             assert said.endswith("yes"), said
+        beside = "198.51.100.8 9"  # an address next to one that is held is not
+        said = await shell(machine, port, f'{sys.executable} -c "{code}" {beside} 2>&1 | tail -1')
+        assert "unreachable" in said
 
 
 @needs_apart

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from vmm_core.allocation.trouble import Trouble
 from vmm_core.clouds.base import NoCapacity, QuotaExceeded, Refused, Throttled, Unreachable
 from vmm_core.pools.backoff import after_cloud_error, after_failure
 from vmm_core.pools.policy import Policy
@@ -59,5 +60,5 @@ def test_a_throttled_cloud_says_how_long():
 def test_a_refusal_stops_the_pool_and_an_unreachable_cloud_is_a_failure():
     assert refuse(None, Refused("bad credentials")).until is None
     assert refuse(None, Unreachable("away")) == Backoff(
-        "p", 1, NOW + timedelta(seconds=5), "away", "f"
+        "p", 1, NOW + timedelta(seconds=5), "away", "f", Trouble.AWAY
     )

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vmm_core.allocation.explain import decide
 from vmm_core.allocation.facts import BOOTING, PoolFacts
 from vmm_core.clouds.base import Limits
 from vmm_core.model import Environment, Location, Machine, Needs, Pool, Size
@@ -315,3 +317,64 @@ def test_following_the_plan_comes_to_rest(snapshot: Snapshot):
             for n in range(plans[pool.name].create)
         ]
     raise AssertionError("the plans never come to rest")
+
+
+TWO = (facts(cloud="ral", ready=0), facts(cloud="dls", ready=0))
+
+
+@pytest.mark.parametrize("reason", ["over quota", "no answer", "bad credentials"])
+def test_who_waits_is_served_by_another_cloud_while_the_best_backs_off(reason: str):
+    ral, dls = TWO
+    pauses = {ral.name: Pause(reason, NOW + timedelta(seconds=60))}
+    plans = plan(
+        Snapshot(now=NOW, pools=TWO, machines=[], waiting=[Needs()], pauses=pauses), POLICY
+    )
+    assert (plans[ral.name].create, plans[dls.name].create) == (0, 1)
+
+
+def test_nobody_counts_on_what_is_on_its_way_at_a_cloud_that_does_not_answer():
+    ral, dls = TWO
+    snapshot = Snapshot(
+        now=NOW,
+        pools=TWO,
+        machines=[machine(ral, 1, S.BUILDING)],
+        waiting=[Needs()],
+        pauses={ral.name: Pause("no answer", None, open_end=True, silent=True)},
+    )
+    assert plan(snapshot, POLICY)[dls.name].create == 1
+    at_ral = replace(snapshot, waiting=[Needs(locations=("ral",))])
+    assert plan(at_ral, POLICY)[dls.name].create == 0
+    answers = replace(snapshot, pauses={})
+    assert plan(answers, POLICY)[dls.name].create == 0
+
+
+@given(snapshots(), st.data())
+def test_nobody_waits_for_a_pool_in_trouble_while_another_that_fits_has_room(
+    snapshot: Snapshot, data: st.DataObject
+):
+    """Of all who wait, the first at least gets a machine if any pool may make one."""
+    paused = {
+        pool.name: Pause("trouble", NOW + timedelta(seconds=60), silent=data.draw(st.booleans()))
+        for pool in snapshot.pools
+        if data.draw(st.booleans())
+    }
+    snapshot = replace(
+        snapshot, pauses=paused, limits={}, waiting=snapshot.waiting[:1], machines=[]
+    )
+    plans = plan(snapshot, POLICY)
+    for needs in snapshot.waiting:
+        able = [
+            pool
+            for pool in snapshot.pools
+            if pool.name not in paused and not pool.pool.paused and pool.pool.maximum
+        ]
+        fitting = [r.facts.name for r in decide(needs, snapshot.pools, {}).ranked]
+        if any(pool.name in fitting for pool in able):
+            assert sum(plans[name].create for name in fitting) >= 1
+
+
+def test_a_pool_that_may_have_no_more_says_that_it_is_full():
+    assert planned(facts(ready=1, maximum=1), S.ACQUIRED).full
+    assert not planned(facts(ready=1, maximum=1), S.VACANT).full
+    booting = [S.BUILDING] * POLICY.booting_per_cloud
+    assert not planned(facts(ready=9), *booting).full

@@ -28,6 +28,7 @@ CHUNK = 1 << 17
 
 _SIOCSIFFLAGS = 0x8914
 _SIOCSIFADDR = 0x8916
+_SIOCSIFNETMASK = 0x891C
 _IFF_UP_RUNNING = 0x1 | 0x40
 _BACKLOG = 512
 
@@ -45,13 +46,17 @@ def endpoint(text: str) -> tuple[str, int]:
 
 
 def hold(addresses: Iterable[str]) -> None:
-    """Give ``lo`` of the current network namespace those of the addresses that it lacks."""
+    """Give ``lo`` of the current network namespace those of the addresses that it lacks.
+
+    Each alone: with the mask that the kernel derives, its whole network would be local.
+    """
     foreign = [a for a in dict.fromkeys(addresses) if not ipaddress.ip_address(a).is_loopback]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         for number, address in enumerate(foreign):
             alias = f"lo:{number}".encode()
-            wanted = struct.pack("16sHH4s8x", alias, socket.AF_INET, 0, socket.inet_aton(address))
-            fcntl.ioctl(control, _SIOCSIFADDR, wanted)
+            for request, value in ((_SIOCSIFADDR, address), (_SIOCSIFNETMASK, "255.255.255.255")):
+                wanted = struct.pack("16sHH4s8x", alias, socket.AF_INET, 0, socket.inet_aton(value))
+                fcntl.ioctl(control, request, wanted)
 
 
 def listeners(endpoints: Iterable[tuple[str, int]]) -> list[socket.socket]:
