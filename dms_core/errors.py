@@ -144,6 +144,12 @@ class TimedOut(Unreachable):
     slug = "timed-out"
 
 
+class StorageAway(Unreachable):
+    """The service answers, but the storage behind this path does not; others may."""
+
+    slug = "storage-away"
+
+
 class Damaged(DmsError):
     """Bytes came that do not match their checksum."""
 

@@ -165,7 +165,7 @@ class Cached(WritableStorage):
     def read_now(self, entry: Entry, offset: int, length: int) -> bytes | None:
         """Bytes that are on local disk, checked; None if any of them is not."""
         file = self.block_file(entry)
-        if file is None:
+        if file is None or (entry.permit_s is not None and self.known(entry.path) is None):
             return None
         span = file.shape.span(offset, length)
         if file.missing(span):
@@ -186,6 +186,8 @@ class Cached(WritableStorage):
         file = self.block_file(entry, create=True)
         if file is None:
             return await self._source_read(entry, offset, length)
+        if entry.permit_s is not None:
+            await self.lookup(entry.path)  # what is cached is given out while that is allowed
         span = file.shape.span(offset, length)
         self.store.hold(file.name)
         try:
@@ -246,16 +248,30 @@ class Cached(WritableStorage):
                 self.timing.ask_s,
                 forget=path,
             )
-        finally:
-            self.names.forget(path)
+        except errors.DmsError as error:
+            self._failed(path, error)
+            raise
+
+    async def replace(self, path: str, to: str, version: str) -> Entry:
+        """See :meth:`WritableStorage.replace`."""
+        try:
+            return await self._change(
+                to,
+                lambda storage: storage.replace(path, to, version),
+                self.timing.ask_s,
+                forget=path,
+            )
+        except errors.DmsError as error:
+            self._failed(path, error)
+            raise
 
     async def remove(self, path: str) -> None:
         """See :meth:`WritableStorage.remove`."""
         storage = self._changeable(path)
         try:
             await self.reach.call(lambda: storage.remove(path), self.timing.ask_s)
-        except errors.DmsError:
-            self.names.forget(path)
+        except errors.DmsError as error:
+            self._failed(path, error)
             raise
         self.names.absent(path)
 
@@ -293,13 +309,21 @@ class Cached(WritableStorage):
                 raise
             return known
         except errors.NotFound:
+            self._drop_permitted(path)
             self.names.absent(path)
             raise
         except errors.NotAllowed:
+            self._drop_permitted(path)
             self.names.forget(path)
             raise
         self.names.remember(entry)
         return entry
+
+    def _drop_permitted(self, path: str) -> None:
+        """The bytes at ``path`` are no longer this user's to have near."""
+        known = self.names.peek(path)
+        if known is not None and known.permit_s is not None and self.keeps(known):
+            self.store.drop(self.identity(known).name)
 
     async def _source_read(self, entry: Entry, offset: int, length: int) -> bytes:
         return await self.reach.call(
@@ -322,13 +346,21 @@ class Cached(WritableStorage):
         storage = self._changeable(path)
         try:
             entry = await self.reach.call(lambda: change(storage), timeout_s)
-        except errors.DmsError:
-            self.names.forget(path)  # it may have happened all the same
+        except errors.DmsError as error:
+            self._failed(path, error)
             raise
         if forget is not None:
             self.names.forget(path)
+            self.names.forget(forget)
         self.names.added(entry)
         return entry
+
+    def _failed(self, path: str, error: errors.DmsError) -> None:
+        """A change that failed may have happened all the same."""
+        if isinstance(error, errors.NotFound | errors.NotAllowed):
+            self.names.forget(path)
+        else:
+            self.names.doubt(path)
 
     def _more_cached(self, entry: Entry) -> None:
         self.events.touched(entry.path)

@@ -12,8 +12,12 @@ from .blocks import BlockFile
 from .index import Record
 
 
-def hold(folder: Path) -> int:
+def hold(folder: Path, kind: str = "cache") -> int:
     """Make ``folder`` (0700) ours alone until the returned descriptor is closed.
+
+    Args:
+        folder: it and what is above it is made if need be.
+        kind: what it is, the section of the configuration that names it.
 
     Raises:
         ConfigError: it cannot be made or entered, or another process holds it.
@@ -24,8 +28,8 @@ def hold(folder: Path) -> int:
         descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise ConfigError(
-            f"The cache folder {folder} cannot be used ({error.strerror}); "
-            "name another in cache.folder."
+            f"The {kind} folder {folder} cannot be used ({error.strerror}); "
+            f"name another in {kind}.folder."
         ) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -33,8 +37,8 @@ def hold(folder: Path) -> int:
         owner = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
         os.close(descriptor)
         raise ConfigError(
-            f"The cache folder {folder} is in use by process {owner}; "
-            "stop that mount or name another folder in cache.folder."
+            f"The {kind} folder {folder} is in use by process {owner}; "
+            f"stop that mount or name another folder in {kind}.folder."
         ) from error
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)

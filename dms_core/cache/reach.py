@@ -58,6 +58,8 @@ class Reach:
             late = errors.TimedOut(f"the service did not answer within {timeout_s:g} s")
             self._close(late)
             raise late from None
+        except errors.StorageAway:
+            raise  # the source answered: what else it has can be read
         except errors.Unreachable as error:
             self._close(error)
             raise

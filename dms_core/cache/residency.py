@@ -6,9 +6,10 @@ Works on a :class:`Cached` and within its event loop.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Protocol
 
 from .. import errors
-from ..model import CacheState, Entry, Kind, Listed, Listing, Status, Transfer
+from ..model import CacheState, Entry, Kind, Listed, Listing, Page, Status, Transfer
 from .cached import Cached
 from .events import Events
 from .status import file_status, folder_status
@@ -18,11 +19,33 @@ MOST_FILES = 100_000
 """A folder with more files than this is not prefetched or pinned as a whole."""
 
 
-class Residency:
-    """The states of a cached tree and the means to change them."""
+class Overlay(Protocol):
+    """What is shown before the cached tree: files that were written here."""
 
-    def __init__(self, cached: Cached) -> None:
+    def peek(self, path: str) -> Entry | None:
+        """What is at ``path`` as far as memory knows, at any age."""
+
+    def unsent_status(self, path: str, kind: Kind) -> Status | None:
+        """The status of what is, or holds what is, not at the service yet; None for others."""
+
+    async def lookup(self, path: str) -> Entry:
+        """See :meth:`Cached.lookup`."""
+
+    async def scan(self, path: str, *, cursor: str | None = None, limit: int = 1000) -> Page:
+        """See :meth:`Cached.scan`."""
+
+
+class Residency:
+    """The states of a cached tree and the means to change them.
+
+    Args:
+        cached: the tree.
+        overlay: what is shown before it.
+    """
+
+    def __init__(self, cached: Cached, overlay: Overlay | None = None) -> None:
         self._cached = cached
+        self._overlay = overlay
         self.transfers = Transfers(cached)
 
     @property
@@ -32,11 +55,14 @@ class Residency:
 
     def known(self, path: str) -> Status | None:
         """The status of ``path`` if memory has it at any age; asks nobody."""
-        entry = self._cached.names.peek(path)
+        entry = self._overlay.peek(path) if self._overlay else self._cached.names.peek(path)
         return self.of(entry) if entry is not None else None
 
     def of(self, entry: Entry) -> Status:
         """The status of ``entry`` as memory has it; asks nobody, any thread."""
+        unsent = self._overlay.unsent_status(entry.path, entry.kind) if self._overlay else None
+        if unsent is not None:
+            return unsent
         if entry.kind is Kind.FOLDER:
             return self._of_folder(entry)
         if not self._cached.keeps(entry):
@@ -48,11 +74,11 @@ class Residency:
 
     async def status(self, path: str) -> Status:
         """The status of what is at ``path``."""
-        return self.of(await self._cached.lookup(path))
+        return self.of(await (self._overlay or self._cached).lookup(path))
 
     async def list(self, path: str, *, cursor: str | None = None, limit: int = 1000) -> Listing:
         """A page of a folder with the status of each entry."""
-        page = await self._cached.scan(path, cursor=cursor, limit=limit)
+        page = await (self._overlay or self._cached).scan(path, cursor=cursor, limit=limit)
         rows = tuple(Listed(entry=entry, status=self.of(entry)) for entry in page.entries)
         return Listing(path=path, rows=rows, cursor=page.cursor)
 
@@ -62,7 +88,7 @@ class Residency:
         Raises:
             Unsupported: the file is in a writable volume, which is not cached.
         """
-        entry = await self._cached.lookup(path)
+        entry = await (self._overlay or self._cached).lookup(path)
         if entry.kind is Kind.FILE and entry.writable:
             raise errors.Unsupported(f"{path} is in a writable volume, which is not cached.")
         return self.transfers.start(entry, lambda: self.files(entry))
@@ -72,20 +98,20 @@ class Residency:
 
         For a folder this holds for the files that are in it now.
         """
-        entry = await self._cached.lookup(path)
+        entry = await (self._overlay or self._cached).lookup(path)
         await self.prefetch(path)
         await self._set_pinned(entry, True)
         return self.of(entry)
 
     async def unpin(self, path: str) -> Status:
         """Let ``path`` be evicted again when room is needed."""
-        entry = await self._cached.lookup(path)
+        entry = await (self._overlay or self._cached).lookup(path)
         await self._set_pinned(entry, False)
         return self.of(entry)
 
     async def evict(self, path: str) -> Status:
         """Free the local space of ``path`` now; what is pinned stays."""
-        entry = await self._cached.lookup(path)
+        entry = await (self._overlay or self._cached).lookup(path)
         self.transfers.cancel_below(path)
         async for file in self.files(entry):
             name = self._cached.identity(file).name

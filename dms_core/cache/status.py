@@ -59,5 +59,34 @@ def folder_status(folder: Entry, files: Iterable[Status], *, all_known: bool) ->
     )
 
 
+def unsent_status(
+    path: str,
+    kind: Kind,
+    state: CacheState,
+    *,
+    size: int,
+    sent_bytes: int = 0,
+    reason: str = "",
+    remedy: str = "",
+) -> Status:
+    """The status of a file that was written here, or of a folder with such files.
+
+    All of it is on this machine; of what is being sent, the percentage tells how
+    much is at the service.
+    """
+    sending = state is CacheState.SENDING
+    return Status(
+        path=path,
+        kind=kind,
+        size=size,
+        state=state,
+        percent=min(percent(sent_bytes, size), 99) if sending else 100,
+        cached_bytes=size,
+        writable=True,
+        reason=reason,
+        remedy=remedy,
+    )
+
+
 def _is_here(status: Status) -> bool:
     return status.state in (CacheState.CACHED, CacheState.PINNED) and status.percent == 100

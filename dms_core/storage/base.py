@@ -22,7 +22,8 @@ from typing import ClassVar
 
 from pydantic import BaseModel
 
-from ..model import Entry, Page, Space
+from ..errors import Stale
+from ..model import Entry, Kind, Page, Space
 
 PAGE_ENTRIES = 1000
 """Entries of a page when the caller does not say."""
@@ -94,6 +95,20 @@ class WritableStorage(Storage):
     @abstractmethod
     async def rename(self, path: str, to: str, *, replace: bool = True) -> Entry:
         """Move within this storage, atomically; ``Exists`` if it may not replace."""
+
+    async def replace(self, path: str, to: str, version: str) -> Entry:
+        """Move the file ``path`` onto the file ``to`` if that still has ``version``.
+
+        Storages that can do so in one step override this: here two callers
+        that replace the same version at once may both be told it worked.
+
+        Raises:
+            Stale: ``to`` has another version; nothing was changed.
+        """
+        now = await self.lookup(to)
+        if now.kind is not Kind.FILE or now.version != version:
+            raise Stale(f"{to} changed since it was looked up; look it up again.")
+        return await self.rename(path, to)
 
     @abstractmethod
     async def remove(self, path: str) -> None:

@@ -20,13 +20,17 @@ from ..paths import parts_of
 
 _WALK = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _RENAME_NOREPLACE = 1
+_RENAME_EXCHANGE = 2
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 @contextmanager
 def folder(root: str, parts: Sequence[str]) -> Iterator[int]:
     """An ``O_PATH`` descriptor of the folder ``parts`` below ``root``."""
-    fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:  # all of it is away, not one path
+        raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN)) from None
     try:
         for part in parts:
             below = os.open(part, _WALK, dir_fd=fd)
@@ -107,6 +111,11 @@ def version_of(info: os.stat_result) -> str:
     return f"{info.st_ino:x}-{info.st_size:x}-{info.st_mtime_ns:x}-{info.st_ctime_ns:x}"
 
 
+def bytes_of(info: os.stat_result) -> tuple[int, int, int]:
+    """As :func:`version_of`, without the time that a rename changes."""
+    return info.st_ino, info.st_size, info.st_mtime_ns
+
+
 def pread(fd: int, offset: int, length: int) -> bytes:
     """``length`` bytes at ``offset``, fewer only at the end of the file."""
     data = os.pread(fd, length, offset)
@@ -164,8 +173,16 @@ def set_mtime(name: str, folder_fd: int, mtime_ns: int) -> None:
 
 def rename_new(old_fd: int, old: str, new_fd: int, new: str) -> None:
     """Rename, atomically refusing to replace anything."""
-    names = os.fsencode(old), os.fsencode(new)
-    if _LIBC.renameat2(old_fd, names[0], new_fd, names[1], _RENAME_NOREPLACE) != 0:
+    _renameat2(old_fd, old, new_fd, new, _RENAME_NOREPLACE)
+
+
+def rename_exchange(old_fd: int, old: str, new_fd: int, new: str) -> None:
+    """Have two entries change places, in one step; EINVAL where the file system cannot."""
+    _renameat2(old_fd, old, new_fd, new, _RENAME_EXCHANGE)
+
+
+def _renameat2(old_fd: int, old: str, new_fd: int, new: str, flags: int) -> None:
+    if _LIBC.renameat2(old_fd, os.fsencode(old), new_fd, os.fsencode(new), flags) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
 

@@ -135,6 +135,10 @@ class PosixStorage(WritableStorage):
         """See :meth:`WritableStorage.rename`."""
         return await self._change(self._tree.rename, path, to, replace)
 
+    async def replace(self, path: str, to: str, version: str) -> Entry:
+        """See :meth:`WritableStorage.replace`; of two at once, one is told it did not work."""
+        return await self._change(self._tree.replace, path, to, version)
+
     async def remove(self, path: str) -> None:
         """See :meth:`WritableStorage.remove`."""
         await self._change(self._tree.remove, path)

@@ -7,11 +7,11 @@ because its libraries are missing, the message says what to install.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 
 from pydantic import BaseModel
 
-from ..errors import ConfigError
+from .. import plugins
 from .base import Storage
 
 GROUP = "dms_core.storage"
@@ -19,7 +19,7 @@ GROUP = "dms_core.storage"
 
 def kinds() -> dict[str, EntryPoint]:
     """What is installed, by name, without importing any of it."""
-    return {point.name: point for point in entry_points(group=GROUP)}
+    return plugins.kinds(GROUP)
 
 
 def load(kind: str) -> type[Storage]:
@@ -28,23 +28,7 @@ def load(kind: str) -> type[Storage]:
     Raises:
         ConfigError: there is none of that name, or it cannot be imported.
     """
-    known = kinds()
-    if kind not in known:
-        raise ConfigError(
-            f"There is no storage of kind {kind!r}; choose one of {', '.join(sorted(known))}, "
-            f"or install the package that brings it."
-        )
-    point = known[kind]
-    try:
-        found = point.load()
-    except ImportError as error:
-        raise ConfigError(
-            f"Storage {kind!r} needs a library that is not installed ({error}); "
-            f"run: pip install '{_requirement(point)}'"
-        ) from None
-    if not (isinstance(found, type) and issubclass(found, Storage)):
-        raise ConfigError(f"Storage {kind!r} ({point.value}) is no Storage; tell its authors.")
-    return found
+    return plugins.load(kinds(), kind, Storage)  # type: ignore[type-abstract]
 
 
 def options(kind: str, given: Mapping[str, object]) -> BaseModel:
@@ -64,11 +48,3 @@ def make(kind: str, checked: BaseModel) -> Storage:
         ConfigError: no such kind, or it cannot work with these options.
     """
     return load(kind)(**dict(checked))
-
-
-def _requirement(point: EntryPoint) -> str:
-    """What to install for a kind: its package, with the extra of its name if it has one."""
-    if point.dist is None:
-        return point.name
-    extras = point.dist.metadata.get_all("Provides-Extra") or []
-    return f"{point.dist.name}[{point.name}]" if point.name in extras else point.dist.name

@@ -148,6 +148,12 @@ class RemoteStorage(WritableStorage):
         body = json.dumps(change).encode()
         return self._entry(await self.rest.call("POST", "/rename", body=body, again=False))
 
+    async def replace(self, path: str, to: str, version: str) -> Entry:
+        """See :meth:`WritableStorage.replace`."""
+        change = {"path": self._there(path), "to": self._there(to), "version": version}
+        body = json.dumps(change).encode()
+        return self._entry(await self.rest.call("POST", "/rename", body=body, again=False))
+
     async def remove(self, path: str) -> None:
         """See :meth:`WritableStorage.remove`."""
         await self.rest.call("DELETE", self._at("/entries", path), again=False)

@@ -184,6 +184,34 @@ class Tree:
                 raise beneath.told(error, to if error.errno in in_the_way else path) from None
             return self._entry_in(new_fd, to)
 
+    def replace(self, path: str, to: str, version: str) -> Entry:
+        """See :meth:`WritableStorage.replace`.
+
+        The two files change places, so that what was replaced can be looked at
+        afterwards: if it is not the version that was meant, they change back.
+        """
+        old, new = beneath.named(path), beneath.named(to)
+        with (
+            beneath.folder(self._root, old[:-1]) as old_fd,
+            beneath.folder(self._root, new[:-1]) as new_fd,
+        ):
+            before = os.stat(new[-1], dir_fd=new_fd, follow_symlinks=False)
+            if not stat.S_ISREG(before.st_mode) or beneath.version_of(before) != version:
+                raise errors.Stale(f"{to} changed since it was looked up; look it up again.")
+            try:
+                beneath.rename_exchange(old_fd, old[-1], new_fd, new[-1])
+            except OSError as error:
+                if error.errno not in (errno.EINVAL, errno.ENOSYS):
+                    raise beneath.told(error, path if error.errno == errno.ENOENT else to) from None
+                os.rename(old[-1], new[-1], src_dir_fd=old_fd, dst_dir_fd=new_fd)
+                return self._entry_in(new_fd, to)
+            replaced = os.stat(old[-1], dir_fd=old_fd, follow_symlinks=False)
+            if beneath.bytes_of(replaced) != beneath.bytes_of(before):
+                beneath.rename_exchange(old_fd, old[-1], new_fd, new[-1])
+                raise errors.Stale(f"{to} changed since it was looked up; look it up again.")
+            os.unlink(old[-1], dir_fd=old_fd)
+            return self._entry_in(new_fd, to)
+
     def remove(self, path: str) -> None:
         """See :meth:`WritableStorage.remove`."""
         parts = beneath.named(path)

@@ -25,7 +25,7 @@ def names(clock: Clock) -> Names:
     return Names(ages, clock=clock)
 
 
-def entry(path: str, *, kind: Kind = Kind.FILE, **more: bool) -> Entry:
+def entry(path: str, *, kind: Kind = Kind.FILE, **more: float) -> Entry:
     return Entry(path=path, kind=kind, id=path, version="1", size=1, mtime_ns=0, mode=0o644, **more)
 
 
@@ -128,3 +128,35 @@ def test_memory_is_bounded(names: Names) -> None:
         names.remember(entry(f"/{number}"))
     assert names.peek("/0") is None
     assert names.peek("/59") is not None
+
+
+def test_what_is_on_a_permit_is_asked_for_again_though_it_never_changes(
+    names: Names, clock: Clock
+) -> None:
+    names.remember(entry("/p", immutable=True, permit_s=300))
+    assert names.fresh("/p") is not None
+    clock.now = 1
+    assert names.fresh("/p") is None
+    assert not names.recheck_due("/p")
+
+
+def test_a_permit_ends_what_may_be_used_without_the_source(names: Names, clock: Clock) -> None:
+    folder = entry("/f", kind=Kind.FOLDER, permit_s=300)
+    names.remember(folder)
+    names.remember_page([entry("/f/p", permit_s=300)], 1)
+    names.remember_folder(folder, "/f", ["p"])
+    clock.now = 299
+    assert names.stale("/f/p") is not None
+    assert names.listing("/f", stale=True)
+    clock.now = 300
+    assert names.stale("/f/p") is None
+    assert names.stale("/f/absent") is None
+    assert names.listing("/f", stale=True) is None
+
+
+def test_a_large_listing_on_permits_waits_no_longer_than_stated(names: Names, clock: Clock) -> None:
+    names.remember_page([entry("/f/p", permit_s=300)], listed=1_000_000)
+    clock.now = 10
+    assert names.fresh("/f/p") is not None
+    clock.now = 11
+    assert names.fresh("/f/p") is None

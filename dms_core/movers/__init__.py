@@ -1,0 +1,1 @@
+"""Transfer protocols: how bytes of files at other places are asked for."""

@@ -1,0 +1,1 @@
+"""GridFTP: control channel, GSI security, parallel data channels, kept sessions."""

@@ -1,0 +1,1 @@
+"""HTTP: any web server that serves byte ranges, with JSON listings of its folders."""

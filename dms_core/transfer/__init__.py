@@ -1,0 +1,1 @@
+"""Storages that stand in for each other, and where bytes are."""
