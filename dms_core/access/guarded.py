@@ -17,7 +17,7 @@ from ..namespace import Namespace
 from ..paths import join
 from ..storage.base import PAGE_ENTRIES, WritableStorage
 from . import rules
-from .membership import Directory
+from .directory import Directory
 from .rules import Memberships
 
 _T = TypeVar("_T")
@@ -68,6 +68,7 @@ class Guarded(WritableStorage):
     async def create(self, path: str, *, mode: int = 0o644, exclusive: bool = False) -> Entry:
         """See :meth:`WritableStorage.create`."""
         self._require(path, Action.WRITE)
+        mode = self._stored(path, Kind.FILE, mode)
         return self._seen(
             await self._at_home(
                 path, lambda: self._namespace.create(path, mode=mode, exclusive=exclusive), depth=2
@@ -77,6 +78,7 @@ class Guarded(WritableStorage):
     async def make_folder(self, path: str, *, mode: int = 0o755) -> Entry:
         """See :meth:`WritableStorage.make_folder`."""
         self._require(path, Action.WRITE)
+        mode = self._stored(path, Kind.FOLDER, mode)
         return self._seen(
             await self._at_home(path, lambda: self._namespace.make_folder(path, mode=mode), depth=2)
         )
@@ -102,6 +104,12 @@ class Guarded(WritableStorage):
         self._require(to, Action.WRITE)
         return self._seen(await self._namespace.rename(path, to, replace=replace))
 
+    async def replace(self, path: str, to: str, version: str) -> Entry:
+        """See :meth:`WritableStorage.replace`."""
+        self._require(path, Action.WRITE)
+        self._require(to, Action.WRITE)
+        return self._seen(await self._namespace.replace(path, to, version))
+
     async def remove(self, path: str) -> None:
         """See :meth:`WritableStorage.remove`."""
         self._require(path, Action.WRITE)
@@ -112,6 +120,9 @@ class Guarded(WritableStorage):
     ) -> Entry:
         """See :meth:`WritableStorage.set_attributes`."""
         self._require_within(path)
+        if mode is not None:
+            kind = (await self._namespace.lookup(path)).kind
+            mode = self._stored(path, kind, mode)
         return self._seen(await self._namespace.set_attributes(path, mode=mode, mtime_ns=mtime_ns))
 
     @property
@@ -147,15 +158,22 @@ class Guarded(WritableStorage):
     def _may_write(self, volume: Volume, below: list[str]) -> bool:
         return rules.decide(volume.policy, below, Action.WRITE, self._memberships).allowed
 
+    def _stored(self, path: str, kind: Kind, mode: int) -> int:
+        volume, _ = self._namespace.volume_of(path)
+        return mode if volume is None else rules.stored_mode(volume.policy, kind, mode)
+
     def _seen(self, entry: Entry) -> Entry:
-        """``entry`` with what this user may change."""
-        if not entry.writable:
-            return entry
+        """``entry`` with what this user may change, and for how long that holds."""
         volume, below = self._namespace.volume_of(entry.path)
-        judged = [*below, ""] if entry.kind is Kind.FOLDER else below
-        if volume is not None and self._may_write(volume, judged):
-            return entry
-        return entry.model_copy(update={"writable": False})
+        seen: dict[str, object] = {}
+        if volume is not None and volume.policy is Policy.RB:
+            seen["permit_s"] = rules.permit_s(volume.policy)
+            seen["mode"] = rules.shown_mode(volume.policy, entry.kind, entry.mode)
+        if entry.writable:
+            judged = [*below, ""] if entry.kind is Kind.FOLDER else below
+            if volume is None or not self._may_write(volume, judged):
+                seen["writable"] = False
+        return entry.model_copy(update=seen) if seen else entry
 
     async def _scan_names(
         self, path: str, names: list[str], cursor: str | None, limit: int

@@ -19,12 +19,13 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from ..errors import ConfigError
 from ..yaml_file import YamlFile
+from .directory import Directory
 from .identity import USER
 from .rules import Memberships
 
@@ -32,13 +33,6 @@ log = logging.getLogger(__name__)
 
 Folder = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,127}$")]
 User = Annotated[str, StringConstraints(pattern=USER)]
-
-
-class Directory(Protocol):
-    """What a source of memberships (this file, LDAP, a user office) answers."""
-
-    def of(self, user: str) -> Memberships:
-        """What ``user`` belongs to now. Quick: it is asked on every call."""
 
 
 class _Part(BaseModel):
@@ -67,7 +61,18 @@ class Content(_Part):
     experiments: dict[Folder, Experiment] = Field(default_factory=dict)
 
 
-class MembershipFile:
+class FileOptions(BaseModel):
+    """``membership: {kind: yaml, options: {…}}``, or the file's path alone."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: Path
+    check_every_s: float = Field(
+        default=1.0, ge=0, description="how long a change may go unseen, in seconds"
+    )
+
+
+class MembershipFile(Directory):
     """The :class:`Directory` of a YAML file.
 
     Args:
@@ -78,6 +83,9 @@ class MembershipFile:
     Raises:
         ConfigError: the file is wrong at the start.
     """
+
+    Options: ClassVar[type[BaseModel]] = FileOptions
+    trouble = "The membership file is broken; see the log."
 
     def __init__(
         self,

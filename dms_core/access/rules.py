@@ -10,7 +10,11 @@ rb        members of the experiment,    the same, below the experiment's folder;
           administrators                the instrument's folder: administrators
 ========  ============================  ===============================================
 
-What a user may not list, the user may not know of either.
+What a user may not list, the user may not know of either. While the memberships
+cannot be read, rb is closed to all.
+
+Rights in rb are the experiment's, not a file's: whatever mode a program asks for,
+what it makes is the other members' as much as the maker's, and nobody else's.
 """
 
 from __future__ import annotations
@@ -18,10 +22,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ..model import Action, Policy
+from ..model import Action, Kind, Policy
 
 EXPERIMENTS_FOLDER = "RBNumber"
 """In ``/rb/INSTRUMENT``, the folder that holds the experiments' folders."""
+
+PERMIT_S = 300.0
+"""What was allowed to be read in rb may be used so long while the service is away."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,8 @@ class Memberships:
     """Instruments the user is a scientist of."""
     experiments: frozenset[tuple[str, str]] = field(default_factory=frozenset)
     """(instrument, RB number) of the experiments the user is a member of."""
+    readable: bool = True
+    """False while nobody can say what the user belongs to; the rest is empty then."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +88,25 @@ def children(
     return None
 
 
+def permit_s(policy: Policy) -> float | None:
+    """How long an answer may be used without asking again; None where no right is withdrawn."""
+    return PERMIT_S if policy is Policy.RB else None
+
+
+def stored_mode(policy: Policy, kind: Kind, mode: int) -> int:
+    """The permission bits the storage gets: of what is shared, nobody's but the service's."""
+    if policy is not Policy.RB:
+        return mode
+    return 0o700 if kind is Kind.FOLDER or mode & 0o111 else 0o600
+
+
+def shown_mode(policy: Policy, kind: Kind, mode: int) -> int:
+    """The permission bits the user sees: of what is shared, the same for all who share it."""
+    if policy is not Policy.RB or kind is Kind.LINK:
+        return mode
+    return 0o770 if kind is Kind.FOLDER or mode & 0o111 else 0o660
+
+
 def _archive(action: Action) -> Decision:
     if action is Action.WRITE:
         return Decision(False, "the archive takes no changes")
@@ -103,6 +131,8 @@ def _rb(parts: Sequence[str], action: Action, memberships: Memberships) -> Decis
         return Decision(True, "the user is an administrator")
     if not parts:
         return Decision(action is Action.LIST, "instruments are added by administrators")
+    if not memberships.readable:
+        return Decision(False, "experiments are closed while nobody can say who is a member")
     instrument = parts[0]
     if instrument in memberships.instruments:
         if write and (len(parts) == 1 or list(parts[1:]) == [EXPERIMENTS_FOLDER]):

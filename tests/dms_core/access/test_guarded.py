@@ -66,6 +66,9 @@ class TestExperimentOfAScientist(_Guarded, ReadableConformance, WritableConforma
     user = "sarah"
     root = "/rb/SANS2D/RBNumber/RB1310124"
 
+    def shown(self, mode: int, kind: Kind = Kind.FILE) -> int:
+        return 0o770 if kind is Kind.FOLDER else 0o660
+
 
 async def names(tree: Guarded, path: str) -> list[str]:
     return [entry.path.rpartition("/")[2] for entry in await scan_all(tree, path, limit=1)]

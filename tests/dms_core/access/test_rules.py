@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dms_core.access.rules import Memberships, children, decide
-from dms_core.model import Action, Policy
+from dms_core.access.rules import Memberships, children, decide, shown_mode, stored_mode
+from dms_core.model import Action, Kind, Policy
 
 ALICE = Memberships("alice", experiments=frozenset({("SANS2D", "RB1")}))
 SARAH = Memberships("sarah", instruments=frozenset({"SANS2D"}))
@@ -111,3 +111,71 @@ def test_homes_know_no_administrators(parts: list[str], action: Action, who: Mem
         decision = decide(Policy.HOME, parts, action, who)
         assert not decision.allowed
         assert not decision.known
+
+
+# The same once more, written from the table of the design and not from the code: who
+# an experiment's folder and what is in it belong to, and nothing else for anybody.
+
+
+def model(parts: list[str], who: Memberships) -> set[Action]:
+    """What the design gives ``who`` at a place below an rb volume."""
+    everything, look = set(Action), {Action.LIST, Action.READ}
+    shape = ["instrument", "RBNumber", "number"]
+    place = shape[len(parts) - 1] if 0 < len(parts) <= 3 else ("below" if parts else "volume")
+    if len(parts) > 1 and parts[1] != "RBNumber":
+        place = "elsewhere"
+    is_scientist = bool(parts) and parts[0] in who.instruments
+    is_member = len(parts) > 2 and (parts[0], parts[2]) in who.experiments
+    has_some_here = bool(parts) and any(parts[0] == inst for inst, _ in who.experiments)
+    if not who.readable:
+        return {Action.LIST} if place == "volume" else set()
+    if who.administrator:
+        return look if place == "volume" else everything
+    rights = {
+        "volume": {Action.LIST},
+        "instrument": look if is_scientist else {Action.LIST} if has_some_here else set(),
+        "RBNumber": look if is_scientist else {Action.LIST} if has_some_here else set(),
+        "number": everything if is_scientist else look if is_member else set(),
+        "below": everything if is_scientist or is_member else set(),
+        "elsewhere": everything if is_scientist else set(),
+    }
+    return rights[place]
+
+
+anybody = st.builds(
+    Memberships,
+    st.sampled_from(["alice", "bob"]),
+    administrator=st.booleans(),
+    instruments=st.frozensets(instruments),
+    experiments=st.frozensets(st.tuples(instruments, st.sampled_from(["RB1", "RB2"]))),
+    readable=st.just(True),
+) | st.builds(Memberships, st.just("alice"), readable=st.just(False))
+
+
+@given(paths, anybody)
+def test_rb_is_as_the_design_has_it(parts: list[str], who: Memberships) -> None:
+    allowed = {one for one in Action if decide(Policy.RB, parts, one, who).allowed}
+    assert allowed == model(parts, who)
+
+
+@given(paths, anybody)
+def test_what_a_user_may_not_list_is_not_known(parts: list[str], who: Memberships) -> None:
+    decision = decide(Policy.RB, parts, Action.LIST, who)
+    assert decision.known == (decision.allowed or not who.readable)
+
+
+def test_without_an_answer_experiments_are_closed_and_the_rest_is_open() -> None:
+    who = Memberships("alice", readable=False)
+    assert decide(Policy.ARCHIVE, ["run"], Action.READ, who).allowed
+    assert decide(Policy.HOME, ["alice", "x"], Action.WRITE, who).allowed
+    assert "nobody can say" in decide(Policy.RB, ["SANS2D"], Action.LIST, who).reason
+    assert children(Policy.RB, [], who) == frozenset()
+
+
+@given(st.integers(0, 0o777), st.sampled_from([Kind.FILE, Kind.FOLDER]))
+def test_what_is_shared_is_the_services_alone_and_looks_shared(mode: int, kind: Kind) -> None:
+    stored, shown = stored_mode(Policy.RB, kind, mode), shown_mode(Policy.RB, kind, mode)
+    assert stored & 0o677 == 0o600
+    assert shown & 0o660 == 0o660
+    assert bool(stored & 0o100) == bool(shown & 0o100) == (kind is Kind.FOLDER or mode & 0o111 > 0)
+    assert stored_mode(Policy.HOME, kind, mode) == shown_mode(Policy.HOME, kind, mode) == mode
