@@ -104,14 +104,16 @@ dms serve --config volumes.yaml --port 0"""
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        house = configuration.build(Path(self.volumes_file))
+        house = configuration.build(Path(self.volumes_file), start_without=True)
         try:
+            await house.membership.start()
             http = server(
                 Parts(
                     namespace=house.namespace,
                     membership=house.membership,
                     tokens=Tokens(key_at(Path(self.key_file))),
                     frontends=Frontends(Path(self.frontends_file) if self.frontends_file else None),
+                    places=house.places,
                 )
             )
             self._listen(http)
@@ -123,6 +125,7 @@ dms serve --config volumes.yaml --port 0"""
             except TimeoutError:
                 log.warning("some requests did not end within %g s", STOP_S)
         finally:
+            await house.membership.close()
             await house.namespace.close()
 
     def _listen(self, http: HTTPServer) -> None:

@@ -26,7 +26,9 @@ examples:
   dms status /archive/NDXSANS2D/run.nxs     where a file's bytes are
   dms prefetch /archive/NDXSANS2D/cycle     fetch a folder into the cache and wait for it
   dms pin /rb/SANS2D/RBNumber/RB1310123     keep it in the cache
+  dms queue                                 what was written here and waits to be sent
   dms ls --url https://dms.example.org --token-file token /rb
+  dms where /archive/NDXSANS2D/cycle        at which locations the bytes are
   dms serve --config volumes.yaml           run the service
   dms check volumes.yaml                    is the configuration right?
   dms token hub --file frontends.yaml       let a hub have users' tokens made
@@ -104,6 +106,17 @@ def parser() -> argparse.ArgumentParser:
         one.set_defaults(change=name)
 
     _asking(commands, "transfers", _transfers, "what is on its way into the cache")
+
+    where = commands.add_parser("where", help="at which locations bytes are")
+    where.add_argument("path", nargs="+", metavar="PATH", help="in the tree, as /archive/…")
+    health = commands.add_parser("health", help="is the service whole, and its replicas?")
+    for one, run in ((where, _where), (health, _health)):
+        one.add_argument("--url", help="the service (DMS_URL)")
+        one.add_argument("--token-file", type=Path, help="your token (DMS_TOKEN_FILE)")
+        one.add_argument("--json", action="store_true", help="for programs")
+        one.set_defaults(run=run)
+
+    _asking(commands, "queue", _queue, "what was written here and waits to be sent")
 
     token = commands.add_parser("token", help="add a frontend, or get a user's token")
     token.add_argument("name", nargs="?", metavar="NAME", help="the frontend to add")
@@ -237,6 +250,15 @@ def _transfers(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _queue(arguments: argparse.Namespace) -> int:
+    async def asked() -> None:
+        async with _client(arguments) as mount:
+            tables.show_queue(await mount.queue(), as_json=arguments.json)
+
+    asyncio.run(asked())
+    return 0
+
+
 def _token(arguments: argparse.Namespace) -> int:
     from .client.service import DmsClient
 
@@ -247,16 +269,37 @@ def _token(arguments: argparse.Namespace) -> int:
         sys.stderr.write(f"Added {arguments.name} to {arguments.file}; its token, shown once:\n")
         sys.stdout.write(f"{token}\n")
         return 0
-    url = arguments.url or os.environ.get("DMS_URL")
-    if not url:
-        raise BadRequest("Which service is to make the token? Give --url or set DMS_URL.")
 
     async def issued() -> str:
-        async with DmsClient(url, _service_token(arguments)) as dms:
+        async with DmsClient(_url(arguments), _service_token(arguments)) as dms:
             return (await dms.issue_token(arguments.user)).token
 
     sys.stdout.write(f"{_run(issued())}\n")
     return 0
+
+
+def _where(arguments: argparse.Namespace) -> int:
+    from .client.service import Dms
+
+    with Dms(_url(arguments), _service_token(arguments)) as dms:
+        tables.show_near(dms.where_is(arguments.path), as_json=arguments.json)
+    return 0
+
+
+def _health(arguments: argparse.Namespace) -> int:
+    from .client.service import Dms
+
+    with Dms(_url(arguments)) as dms:
+        health = dms.health()
+    tables.show_health(health, as_json=arguments.json)
+    return 0 if health.status == "ok" else 1
+
+
+def _url(arguments: argparse.Namespace) -> str:
+    url = arguments.url or os.environ.get("DMS_URL")
+    if not url:
+        raise BadRequest("Which service is to be asked? Give --url or set DMS_URL.")
+    return str(url)
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -264,9 +307,14 @@ def _check(arguments: argparse.Namespace) -> int:
 
     async def checked() -> str:
         house = build(arguments.file)
-        names = ", ".join(f"/{volume.name}" for volume in house.namespace.volumes)
-        await house.namespace.close()
-        return names
+        try:
+            await house.membership.start()
+            if house.membership.problem:
+                sys.stderr.write(f"dms check: {house.membership.problem}\n")
+            return ", ".join(f"/{volume.name}" for volume in house.namespace.volumes)
+        finally:
+            await house.membership.close()
+            await house.namespace.close()
 
     sys.stdout.write(f"{arguments.file}: is right; it serves {_run(checked())}\n")
     return 0

@@ -75,6 +75,11 @@ class Entry(Noun):
     writable: bool = Field(default=False, description="this caller may change it")
     immutable: bool = Field(default=False, description="these bytes never change")
     target: str | None = Field(default=None, description="where a link points")
+    permit_s: float | None = Field(
+        default=None,
+        description="how long this may be used without asking again, as it can be withdrawn; "
+        "None: it cannot be",
+    )
 
 
 class Page(Noun):
@@ -96,8 +101,46 @@ class Volume(Noun):
 
     name: Name
     policy: Policy
-    storage: Name
+    storage: Name | None = Field(default=None, description="where its bytes are")
+    storages: tuple[Name, ...] = Field(
+        default=(), description="instead: replicas that hold the same, the nearest first"
+    )
     title: str = ""
+
+    @property
+    def replicas(self) -> tuple[str, ...]:
+        """Names of the storages that hold it, the nearest first."""
+        return self.storages or ((self.storage,) if self.storage else ())
+
+
+class ReplicaHealth(Noun):
+    """How one storage of a replicated volume is, for operators."""
+
+    volume: str = ""
+    storage: str
+    location: str = ""
+    state: Literal["used", "left"]
+    reason: str = Field(default="", description="why it is left")
+    since_s: float = Field(description="since when, seconds since the epoch")
+    times_left: int = Field(description="since the service started")
+    served_bytes: int
+    set_aside: int = Field(description="entries for which it is not used: they differ, or fail")
+
+
+class Health(Noun):
+    """A service: ``degraded`` while it works with less than it was given."""
+
+    status: Literal["ok", "degraded"]
+    detail: str = ""
+    version: str
+    replicas: tuple[ReplicaHealth, ...] = ()
+
+
+class Near(Noun):
+    """A location and how much of the bytes asked about is there."""
+
+    location: str
+    share: float = Field(gt=0, le=1)
 
 
 class Status(Noun):
@@ -141,6 +184,35 @@ class Transfer(Noun):
     reason: str = ""
 
 
+class Unsent(Noun):
+    """A file that was written here and waits to be sent to the service."""
+
+    path: str
+    size: int
+    state: CacheState
+    since_s: float = Field(description="when it first differed from the service's")
+    tries: int = Field(description="how often sending it failed since the mount started")
+    reason: str = ""
+    remedy: str = ""
+
+
+class Conflict(Noun):
+    """Another machine changed a file that was changed here: both were kept."""
+
+    path: str = Field(description="has what the other machine wrote")
+    copy_path: str = Field(description="has what was written here")
+    at_s: float
+
+
+class Queue(Noun):
+    """What waits to be sent, oldest first, and the latest conflicts."""
+
+    files: tuple[Unsent, ...]
+    conflicts: tuple[Conflict, ...]
+    used_bytes: int
+    limit_bytes: int
+
+
 class MountInfo(Noun):
     """A mount, its cache and how its service is."""
 
@@ -154,6 +226,9 @@ class MountInfo(Noun):
     service: str
     reachable: bool
     reason: str = ""
+    unsent_files: int = Field(default=0, description="written here, not yet at the service")
+    unsent_bytes: int = 0
+    stuck_files: int = Field(default=0, description="of those, refused: see 'dms queue'")
 
 
 class Token(Noun):

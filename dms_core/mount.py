@@ -28,7 +28,11 @@ from .fuse.control import Control
 from .fuse.filesystem import Filesystem
 from .fuse.library import choose
 from .fuse.renewal import Renewal
-from .model import MountInfo, Volume
+from .fuse.withdrawal import Withdrawal
+from .journal.journal import Journal
+from .journal.moving import Waits
+from .journal.overlay import Journaled
+from .model import CacheState, MountInfo, Volume
 from .storage.remote import RemoteStorage
 from .yaml_file import YamlFile
 
@@ -49,6 +53,26 @@ class CacheConfig(BaseModel):
     block_kib: int = Field(default=1024, ge=4, le=65536, multiple_of=4)
 
 
+class JournalConfig(BaseModel):
+    """Where files written to homes are kept until the service has them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    folder: Path | None = Field(
+        default=None, description="on a disk that lasts; by default beside the cache"
+    )
+    limit_gb: float = Field(default=20, gt=0, description="in units of 10^9 bytes")
+    whole_mib: int = Field(
+        default=64, ge=0, description="larger files that are changed in part are written through"
+    )
+    close_s: float = Field(
+        default=20, gt=0, le=50, description="close and fsync wait so long for the service"
+    )
+    unmount_s: float = Field(
+        default=10, ge=0, description="the end of the mount waits so long for what is unsent"
+    )
+
+
 class MountConfig(BaseModel):
     """All a mount needs to know."""
 
@@ -59,11 +83,18 @@ class MountConfig(BaseModel):
     user: str
     token: str = Field(repr=False)
     cache: CacheConfig = CacheConfig()
+    journal: JournalConfig = JournalConfig()
     socket: Path = Path("/run/dms/control.sock")
     driver: Literal["auto", "mfusepy", "fusepy"] = "auto"
     connect_s: float = Field(
         default=10, gt=0, description="how long the service may take to answer"
     )
+
+    @property
+    def journal_folder(self) -> Path:
+        """Where unsent files are kept."""
+        beside = self.cache.folder.with_name(f"{self.cache.folder.name}-journal")
+        return self.journal.folder or beside
 
 
 class Mount:
@@ -87,26 +118,37 @@ class Mount:
         self._renewal = Renewal(config.service, config.token)
         self._remote = RemoteStorage(config.service, self._renewal.token)
         self._cached = Cached(self._remote, self._store, name=config.service)
-        self._residency = Residency(self._cached)
+        self._tree = self._journaled(config)
+        self._residency = Residency(self._cached, self._tree)
         self._bridge = Bridge()
-        self._control = Control(self._residency, self.info, config.mountpoint, self._owner.uid)
+        self._control = Control(
+            self._residency,
+            self.info,
+            self._tree.shown_queue,
+            config.mountpoint,
+            self._owner.uid,
+        )
         self._renewing: asyncio.Task[None] | None = None
 
     def run(self) -> None:
         """Mount and serve until a signal or an unmount; then undo everything."""
-        filesystem = Filesystem(self._cached, self._residency, self._bridge, self._owner)
+        filesystem = Filesystem(self._tree, self._residency, self._bridge, self._owner)
+        self._withdrawal = Withdrawal(
+            self._cached, filesystem.permitted_paths, self._driver.forget_pages
+        )
         self._bridge.start()
         try:
             self._bridge.call(self._start(), self.config.connect_s + 5)
             self._driver.run(filesystem, self.config.mountpoint, self._mounted)
         finally:
-            self._bridge.close(self._stop())
+            self._bridge.close(self._stop(), 10 + self.config.journal.unmount_s)
             if mountpoints.is_mounted(self.config.mountpoint):
                 mountpoints.unmount(self.config.mountpoint)
 
     def info(self) -> MountInfo:
         """The mount as it is now."""
         limits = self._store.limits
+        unsent = self._tree.journal.unsent()
         return MountInfo(
             mountpoint=str(self.config.mountpoint),
             user=self.config.user,
@@ -118,11 +160,30 @@ class Mount:
             service=self.config.service,
             reachable=self._cached.reach.reachable,
             reason=self._cached.reach.reason or self._renewal.refused,
+            unsent_files=len(unsent),
+            unsent_bytes=sum(file.size for file in unsent),
+            stuck_files=sum(file.state is CacheState.STUCK for file in unsent),
         )
+
+    def _journaled(self, config: MountConfig) -> Journaled:
+        settings = config.journal
+        journal = Journal(
+            config.journal_folder,
+            int(settings.limit_gb * _GB),
+            service=config.service.rstrip("/"),
+            user=config.user,
+        )
+        waits = Waits(
+            settle_s=settings.close_s,
+            drain_s=settings.unmount_s,
+            whole_bytes=settings.whole_mib << 20,
+        )
+        return Journaled(self._cached, journal, config.user, waits=waits)
 
     async def _start(self) -> None:
         self._cached.start()
         self._volumes = await self._first_answer()
+        self._tree.start(self._volumes)
         self._control.listen(self.config.socket)
         self._renewing = asyncio.get_running_loop().create_task(self._renewal.run())
 
@@ -150,6 +211,7 @@ class Mount:
 
     def _mounted(self) -> None:
         self._bridge.spawn(self._read_ahead())
+        self._bridge.spawn(self._withdrawal.run())
 
     async def _read_ahead(self) -> None:
         await asyncio.to_thread(mountpoints.read_ahead, self.config.mountpoint)
@@ -160,6 +222,7 @@ class Mount:
             await asyncio.gather(self._renewing, return_exceptions=True)
         await self._control.close()
         await self._residency.transfers.stop()
+        await self._tree.stop()
         await self._cached.close()
 
 

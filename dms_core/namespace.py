@@ -128,6 +128,15 @@ class Namespace(WritableStorage):
         with _told_here(volume):
             return _out(volume, await storage.rename(below, to_below, replace=replace))
 
+    async def replace(self, path: str, to: str, version: str) -> Entry:
+        """See :meth:`WritableStorage.replace`."""
+        volume, storage, below = self._to_change(path)
+        to_volume, _, to_below = self._to_change(to)
+        if volume != to_volume:
+            raise errors.CrossVolume(f"{path} cannot be moved to {to}, another volume; copy it.")
+        with _told_here(volume):
+            return _out(volume, await storage.replace(below, to_below, version))
+
     async def remove(self, path: str) -> None:
         """See :meth:`WritableStorage.remove`."""
         volume, storage, below = self._to_change(path)

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
-from .model import CacheState, Entry, Kind, MountInfo, Status, Transfer
+from .model import CacheState, Entry, Health, Kind, MountInfo, Near, Queue, Status, Transfer
 from .paths import name_of
 
 _COLOURS = {
@@ -99,8 +99,40 @@ def show_mount(info: MountInfo, *, as_json: bool) -> None:
         ("fetched", f"{size(info.fetched_bytes)} since it was mounted"),
     ):
         table.add_row(name, escape(value))
+    if info.unsent_files:
+        stuck = f", [bold red]{info.stuck_files} of them stuck[/]" if info.stuck_files else ""
+        waiting = f"{info.unsent_files} files, {size(info.unsent_bytes)}{stuck}: see 'dms queue'"
+        table.add_row("unsent", waiting)
     table.add_row("service", f"{escape(info.service)} {reach}")
     _console().print(table)
+
+
+def show_queue(queue: Queue, *, as_json: bool) -> None:
+    """What waits to be sent, and the latest conflicts."""
+    if as_json:
+        _json(queue.model_dump(mode="json"))
+        return
+    console = _console()
+    if not queue.files:
+        console.print("Nothing waits to be sent.")
+    else:
+        table = _table("path", "size", "state", "since", "why")
+        for file in queue.files:
+            table.add_row(
+                escape(_plain(file.path)),
+                size(file.size),
+                f"[{_COLOURS[file.state]}]{file.state}[/]",
+                _when(int(file.since_s * 1e9)),
+                escape(_plain(f"{file.reason} {file.remedy}".strip())),
+            )
+        console.print(table)
+        used = f"{size(queue.used_bytes)} of {size(queue.limit_bytes)}"
+        console.print(f"{len(queue.files)} files wait; the journal has {used}.")
+    for one in queue.conflicts:
+        console.print(
+            f"{_when(int(one.at_s * 1e9))} {escape(_plain(one.path))} was changed elsewhere too; "
+            f"what was written here is {escape(_plain(name_of(one.copy_path)))}"
+        )
 
 
 def show_transfers(transfers: Sequence[Transfer], *, as_json: bool) -> None:
@@ -117,6 +149,40 @@ def show_transfers(transfers: Sequence[Transfer], *, as_json: bool) -> None:
             escape(f"{transfer.state} {transfer.reason}".strip()),
         )
     _console().print(table)
+
+
+def show_near(found: Sequence[Near], *, as_json: bool) -> None:
+    """Locations with their share of the bytes."""
+    if as_json:
+        _json([near.model_dump(mode="json") for near in found])
+        return
+    if not found:
+        sys.stderr.write("the service says no location of these bytes\n")
+        return
+    table = _table("location", "bytes near")
+    for near in found:
+        table.add_row(escape(near.location), f"{near.share:.0%}")
+    _console().print(table)
+
+
+def show_health(health: Health, *, as_json: bool) -> None:
+    """Whether a service is whole, and its replicas."""
+    if as_json:
+        _json(health.model_dump(mode="json"))
+        return
+    console = _console()
+    console.print(f"{health.status}, version {escape(health.version)} {escape(health.detail)}")
+    if health.replicas:
+        table = _table("volume", "storage", "location", "state", "since", "served", "set aside")
+        for each in health.replicas:
+            table.add_row(
+                *(escape(_plain(text)) for text in (each.volume, each.storage, each.location)),
+                each.state,
+                _when(int(each.since_s * 1e9)),
+                size(each.served_bytes),
+                str(each.set_aside),
+            )
+        console.print(table)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ import aiohttp
 from pydantic import BaseModel, TypeAdapter
 
 from .. import errors
-from ..model import Listing, MountInfo, Status, Transfer
+from ..model import Listing, MountInfo, Queue, Status, Transfer
 from ..problems import error_of
 from ..rest import parsed
 from .blocking import Background
@@ -77,6 +77,10 @@ class MountClient:
     async def info(self) -> MountInfo:
         """The mount, its cache and how its service is."""
         return parsed(MountInfo, await self._call("GET", "mount"))
+
+    async def queue(self) -> Queue:
+        """What was written here and waits to be sent, and the latest conflicts."""
+        return parsed(Queue, await self._call("GET", "queue"))
 
     async def list(self, path: str, cursor: str | None = None, limit: int = 1000) -> Listing:
         """A page of a folder with the status of each entry."""
@@ -199,6 +203,10 @@ class Mount:
     def info(self) -> MountInfo:
         """See :meth:`MountClient.info`."""
         return self._background.run(self._client.info())
+
+    def queue(self) -> Queue:
+        """See :meth:`MountClient.queue`."""
+        return self._background.run(self._client.queue())
 
     def list(self, path: str, cursor: str | None = None, limit: int = 1000) -> Listing:
         """See :meth:`MountClient.list`."""

@@ -12,12 +12,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
-from ..model import Entry, Space, Token, Volume
-from ..rest import parsed
+from ..model import Entry, Health, Near, Space, Token, Volume
+from ..rest import parsed, parsed_list
 from ..storage.remote import RemoteStorage
 from .blocking import Background
 
@@ -95,6 +95,19 @@ class DmsClient:
         """Room where ``path`` is."""
         return await self._storage.space(path)
 
+    async def where_is(self, paths: Sequence[str]) -> tuple[Near, ...]:
+        """The locations that have some of the bytes at ``paths``, the most first.
+
+        A folder counts with the files in it. Locations are the service's words;
+        give a VMM that knows them the answer as a request's ``near``.
+        """
+        query = {"path": list(paths)}
+        return parsed_list(Near, await self._storage.rest.call("GET", "/where", query))
+
+    async def health(self) -> Health:
+        """Whether the service is whole, and how its replicas are. Needs no token."""
+        return parsed(Health, await self._storage.rest.call("GET", "/health"))
+
     async def issue_token(self, user: str, lifetime_s: float | None = None) -> Token:
         """A token for ``user``; this client's must be a frontend's."""
         body = json.dumps({"user": user, "lifetime_s": lifetime_s}).encode()
@@ -149,6 +162,14 @@ class Dms:
     def space(self, path: str) -> Space:
         """See :meth:`DmsClient.space`."""
         return self._background.run(self._client.space(path))
+
+    def where_is(self, paths: Sequence[str]) -> tuple[Near, ...]:
+        """See :meth:`DmsClient.where_is`."""
+        return self._background.run(self._client.where_is(paths))
+
+    def health(self) -> Health:
+        """See :meth:`DmsClient.health`."""
+        return self._background.run(self._client.health())
 
     def issue_token(self, user: str, lifetime_s: float | None = None) -> Token:
         """See :meth:`DmsClient.issue_token`."""

@@ -27,7 +27,7 @@ from tornado.web import Application, RequestHandler
 from .. import errors
 from ..cache.events import Event
 from ..cache.residency import Residency
-from ..model import Kind, MountInfo, Transfer
+from ..model import Kind, MountInfo, Queue, Transfer
 from ..paths import parts_of, path_of
 from ..problems import CONTENT_TYPE, problem
 
@@ -44,6 +44,7 @@ class Control:
     Args:
         residency: states of the mounted tree, and the means to change them.
         info: the mount as it is now.
+        queue: what waits to be sent now.
         mountpoint: accepted as a prefix of paths.
         uid: the mount's user, beside root.
     """
@@ -52,11 +53,13 @@ class Control:
         self,
         residency: Residency,
         info: Callable[[], MountInfo],
+        queue: Callable[[], Queue],
         mountpoint: Path,
         uid: int,
     ) -> None:
         self.residency = residency
         self.info = info
+        self.queue = queue
         self.uid = uid
         self._mountpoint = str(mountpoint).rstrip("/")
         self._server: HTTPServer | None = None
@@ -105,7 +108,8 @@ class Control:
 def application(control: Control) -> Application:
     """The routes of the socket."""
     handlers: list[type[_Handler]] = [
-        _Mount, _List, _Status, _Prefetch, _Evict, _Pin, _Unpin, _Transfers, _OneTransfer, _Events,
+        _Mount, _Queue, _List, _Status, _Prefetch, _Evict, _Pin, _Unpin, _Transfers,
+        _OneTransfer, _Events,
     ]  # fmt: skip
     return Application(
         [(handler.route, handler, {"control": control}) for handler in handlers],
@@ -168,6 +172,16 @@ class _Mount(_Handler):
     async def get(self) -> None:
         async def work() -> MountInfo:
             return self.control.info()
+
+        await self.answer(work())
+
+
+class _Queue(_Handler):
+    route = "/v1/queue"
+
+    async def get(self) -> None:
+        async def work() -> Queue:
+            return self.control.queue()
 
         await self.answer(work())
 

@@ -18,6 +18,7 @@ class Handle:
 
     entry: Entry
     append: bool = False
+    writing: bool = False
     held: Entry | None = None
     """What was reported as opened to the cache, to be closed with the same."""
 

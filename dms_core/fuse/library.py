@@ -14,6 +14,7 @@ import functools
 import importlib
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -49,6 +50,8 @@ class Driver:
 
     def __init__(self, name: Name) -> None:
         self.name = name
+        self._fuse: int | None = None
+        self._alive = threading.Lock()
         module, libraries = _MODULES[name]
         found = next((library for library in libraries if _loadable(library)), None)
         if found is None:
@@ -79,6 +82,8 @@ class Driver:
         def stands() -> None:
             nonlocal stood
             stood = True
+            if self.name == "mfusepy":
+                self._fuse = self._module._libfuse.fuse_get_context().contents.fuse
             mounted()
 
         operations = _Callable if self.name == "fusepy" else _Operations
@@ -87,7 +92,7 @@ class Driver:
             fuse = type("FUSE", (fuse,), {"rename_fuse_3": _rename_with_flags})
         try:
             fuse(
-                operations(filesystem, self._module.fuse_get_context, stands),
+                operations(filesystem, self._module.fuse_get_context, stands, self._ended),
                 str(mountpoint),
                 raw_fi=True,
                 **self._options(),
@@ -98,6 +103,22 @@ class Driver:
                     f"{mountpoint} could not be mounted by {self.name} (status {error}); "
                     "the line above is libfuse's reason."
                 ) from None
+
+    def forget_pages(self, path: str) -> None:
+        """Have the kernel drop what it keeps of a file's bytes, in memory maps too.
+
+        Nothing to do with libfuse 2: it cannot, so there the kernel keeps no
+        pages of files whose reading may be withdrawn. Blocks; not for the
+        threads that answer the kernel.
+        """
+        with self._alive:
+            if self._fuse is not None:
+                forget = self._module._libfuse.fuse_invalidate_path
+                forget(ctypes.c_void_p(self._fuse), path.encode("utf-8", "surrogateescape"))
+
+    def _ended(self) -> None:
+        with self._alive:
+            self._fuse = None
 
     def _options(self) -> dict[str, object]:
         options: dict[str, object] = {
@@ -201,10 +222,12 @@ class _Operations:
         filesystem: Filesystem,
         context: Callable[[], tuple[int, int, int]],
         mounted: Callable[[], None],
+        ended: Callable[[], None],
     ) -> None:
         self._filesystem = filesystem
         self._context = context
         self._mounted = mounted
+        self._ended = ended
 
     def is_admitted(self) -> bool:
         """Whether the calling process's user may use this mount."""
@@ -217,6 +240,9 @@ class _Operations:
         if config is not None:  # libfuse 3; with 2 it is an option
             conn.max_background = _REQUESTS
         self._mounted()
+
+    def destroy(self, _path: str) -> None:
+        self._ended()
 
     @_entered
     def getattr(self, path: str, fi: Any = None) -> dict[str, int]:
@@ -251,11 +277,17 @@ class _Operations:
 
     @_entered
     def open(self, path: str, fi: Any) -> int:
-        return _opened(self._filesystem.open(path, fi.flags), fi)
+        return self._opened(self._filesystem.open(path, fi.flags), fi)
 
     @_entered
     def create(self, path: str, mode: int, fi: Any) -> int:
-        return _opened(self._filesystem.create(path, mode, fi.flags), fi)
+        return self._opened(self._filesystem.create(path, mode, fi.flags), fi)
+
+    @staticmethod
+    def _opened(opened: Opened, fi: Any) -> int:
+        fi.fh = opened.number
+        fi.keep_cache = int(opened.keep_pages)
+        return 0
 
     @_answered
     def read(self, path: str, size: int, offset: int, fi: Any) -> bytes:
@@ -269,6 +301,11 @@ class _Operations:
     @_answered
     def fsync(self, path: str, datasync: int, fi: Any) -> int:
         self._filesystem.fsync(path)
+        return 0
+
+    @_answered
+    def flush(self, path: str, fi: Any) -> int:
+        self._filesystem.flush(fi.fh)
         return 0
 
     @_answered
@@ -338,6 +375,12 @@ class _Callable(_Operations):
     def __call__(self, operation: str, *args: Any) -> Any:
         return getattr(self, operation)(*args)
 
+    @staticmethod
+    def _opened(opened: Opened, fi: Any) -> int:
+        """Libfuse 2 does not have the kernel ask before it serves pages: it gets none to keep."""
+        fi.direct_io = int(opened.permitted)
+        return _Operations._opened(opened, fi)
+
     @_entered
     def readdir(self, path: str, fi: Any) -> Iterator[tuple[str, dict[str, int], int]]:
         """One name that is not UTF-8 would fail the whole listing: it is left out."""
@@ -351,12 +394,6 @@ def _encodable(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _opened(opened: Opened, fi: Any) -> int:
-    fi.fh = opened.number
-    fi.keep_cache = int(opened.keep_pages)
-    return 0
 
 
 def _time_of(mtime_ns: int) -> int | None:

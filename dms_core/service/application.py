@@ -5,7 +5,6 @@ from __future__ import annotations
 from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
-from .. import __version__
 from ..rest import API
 from .content import ContentHandler
 from .entries import (
@@ -15,28 +14,13 @@ from .entries import (
     SpaceHandler,
     VolumesHandler,
 )
-from .handler import Handler, NoSuchResource, Parts, log_request
+from .handler import NoSuchResource, Parts, log_request
+from .health import HealthHandler
 from .tokens import RenewHandler, TokensHandler
+from .where import WhereHandler
 
 MAX_BODY_BYTES = 16 << 20
 """A request with a longer body is cut off; writes come in pieces."""
-
-
-class HealthHandler(Handler):
-    """``/health``, for balancers and operators; needs no token."""
-
-    needs_user = False
-
-    def get(self) -> None:
-        """``ok``, or ``degraded`` while an old membership file is in force."""
-        broken = bool(self.parts.membership.problem)
-        self.finish(
-            {
-                "status": "degraded" if broken else "ok",
-                "detail": "The membership file is broken; see the log." if broken else "",
-                "version": __version__,
-            }
-        )
 
 
 def application(parts: Parts) -> Application:
@@ -51,6 +35,7 @@ def application(parts: Parts) -> Application:
             (f"{API}/commit(/.*)", CommitHandler, shared),
             (f"{API}/space(/.*)", SpaceHandler, shared),
             (f"{API}/rename", RenameHandler, shared),
+            (f"{API}/where", WhereHandler, shared),
             (f"{API}/tokens", TokensHandler, shared),
             (f"{API}/tokens/renew", RenewHandler, shared),
         ],

@@ -31,6 +31,7 @@ class Rename(BaseModel):
     path: str
     to: str
     replace: bool = True
+    version: str | None = Field(default=None, description="replace only this version of `to`")
 
 
 class EntryHandler(Handler):
@@ -74,7 +75,10 @@ class RenameHandler(Handler):
     async def post(self) -> None:
         """The entry at its new path."""
         change = self.body(Rename)
-        self.answer(await self.tree.rename(change.path, change.to, replace=change.replace))
+        if change.version is None:
+            self.answer(await self.tree.rename(change.path, change.to, replace=change.replace))
+        else:
+            self.answer(await self.tree.replace(change.path, change.to, change.version))
 
 
 class CommitHandler(Handler):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, TypeVar
@@ -15,12 +15,13 @@ from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler
 
 from .. import problems
+from ..access.directory import Directory
 from ..access.frontends import Frontends
 from ..access.guarded import Guarded
 from ..access.identity import Tokens
-from ..access.membership import MembershipFile
 from ..errors import BadRequest, DmsError, NotAuthenticated
 from ..namespace import Namespace
+from ..transfer.places import Places
 
 log = logging.getLogger("dms_core.service")
 
@@ -33,9 +34,10 @@ class Parts:
     """What the service is made of."""
 
     namespace: Namespace
-    membership: MembershipFile
+    membership: Directory
     tokens: Tokens
     frontends: Frontends
+    places: Places = field(default_factory=Places)
 
 
 class Handler(RequestHandler):
@@ -48,10 +50,11 @@ class Handler(RequestHandler):
         self.parts = parts
         self.user = "-"
 
-    def prepare(self) -> None:
+    async def prepare(self) -> None:
         """Check the token before anything else."""
         if self.needs_user:
             self.user = self.parts.tokens.verify(self.bearer()).user
+            await self.parts.membership.load(self.user)
             self.tree = Guarded(self.parts.namespace, self.parts.membership, self.user)
 
     def bearer(self) -> str:
@@ -144,7 +147,7 @@ class NoSuchResource(Handler):
 
     needs_user = False
 
-    def prepare(self) -> None:
+    async def prepare(self) -> None:
         """Refuse it."""
         raise HTTPError(HTTPStatus.NOT_FOUND)
 

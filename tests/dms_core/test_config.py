@@ -1,13 +1,17 @@
+# ruff: noqa: ASYNC240 - looking at a test's own folder blocks nobody
 """The service's configuration file: what it builds, and what it says when it is wrong."""
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from dms_core.config import build
-from dms_core.errors import ConfigError, ReadOnly
+from dms_core.errors import ConfigError, NotFound, ReadOnly
+
+from ..support.messages import expected, says
 
 TEXT = """\
 storages:
@@ -94,3 +98,71 @@ def test_a_yaml_file_cannot_run_anything(file: Path) -> None:
     file.write_text("storages: !!python/object/apply:os.system ['touch ran']\n")
     with pytest.raises(ConfigError):
         build(file)
+
+
+REPLICAS = "storages: [archive-disk, home-disk]"
+
+
+async def test_an_archive_can_have_replicas(file: Path) -> None:
+    one = "storage: archive-disk"
+    file.write_text(
+        TEXT.replace(one, REPLICAS).replace("kind: posix\n", "kind: posix\n    location: ral\n")
+    )
+    house = build(file)
+    assert house.namespace.volumes[0].replicas == ("archive-disk", "home-disk")
+    assert house.places.locations == {"archive-disk": "ral"}
+    (file.parent / "data/home/only-there").write_text("x")
+    assert (await house.namespace.lookup("/archive/only-there")).size == 1
+    assert [each.storage for each in house.places.health()] == ["archive-disk", "home-disk"]
+    await house.namespace.close()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("storage: archive-disk", f"storage: home-disk, {REPLICAS}", "storage and storages are"),
+        ("storage: archive-disk, ", "", ":9: volumes.0: a volume needs its storage"),
+        ("storage: archive-disk", "storages: [archive-disk, disk]", "there is no storage 'disk'"),
+        ("storage: archive-disk", "storages: [home-disk, home-disk]", "named twice"),
+        ("    storage: home-disk", f"    {REPLICAS}", "replicas are for archives"),
+        ("name: archive-disk\n", "name: archive-disk\n    location: R A L\n", "location"),
+    ],
+)
+def test_wrong_replicas_are_told_with_their_line(file: Path, old: str, new: str, told: str) -> None:
+    assert old in TEXT
+    file.write_text(TEXT.replace(old, new, 1))
+    with pytest.raises(ConfigError) as caught:
+        build(file)
+    assert told in str(caught.value)
+
+
+async def test_a_service_starts_without_a_replica_and_takes_it_when_it_comes(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = TEXT.replace("storage: archive-disk", "storages: [archive-disk, away]").replace(
+        "volumes:", "  - {name: away, kind: posix, options: {folder: data/away}}\nvolumes:"
+    )
+    file.write_text(text)
+    with pytest.raises(ConfigError, match="storage away: The folder"):
+        build(file)
+    house = build(file, start_without=True)
+    promised = expected("replicas", "not there when the service starts").operator
+    assert any(says(promised, message) for message in caplog.messages)
+    with pytest.raises(NotFound):
+        await house.namespace.lookup("/archive/file")
+    assert [each.state for each in house.places.health()] == ["used", "left"]
+    (file.parent / "data/away").mkdir()
+    (file.parent / "data/away/file").write_text("there")
+    async with asyncio.timeout(20):
+        while True:
+            if house.places.health()[1].state == "used":
+                break
+            await asyncio.sleep(0.05)
+    assert (await house.namespace.lookup("/archive/file")).size == 5
+    await house.namespace.close()
+
+
+def test_a_service_does_not_start_without_an_only_storage(file: Path) -> None:
+    file.write_text(TEXT.replace("data/archive", "data/none"))
+    with pytest.raises(ConfigError, match="storage archive-disk: The folder"):
+        build(file, start_without=True)

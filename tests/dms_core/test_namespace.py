@@ -74,7 +74,7 @@ async def test_the_top_is_the_same_after_a_restart_and_while_a_storage_is_away(
     (tmp_path / "home").rename(tmp_path / "away")
     again = [await namespace.lookup(path) for path in ("/", "/home")]
     assert before == again
-    with pytest.raises(errors.NotFound):
+    with pytest.raises(errors.Unreachable):
         await namespace.scan("/home")
     assert (await namespace.scan("/rb")).entries
 

@@ -132,6 +132,7 @@ class Mounted:
     limit_gb: float = 1
     block_kib: int = 1024
     token: str = ""
+    journal: dict[str, object] = field(default_factory=dict)
     process: subprocess.Popen[str] | None = None
 
     def __post_init__(self) -> None:
@@ -160,6 +161,7 @@ class Mounted:
                 "limit_gb": self.limit_gb,
                 "block_kib": self.block_kib,
             },
+            "journal": self.journal,
             "socket": str(self.socket),
             "driver": self.driver,
             **changes,

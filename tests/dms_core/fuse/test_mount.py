@@ -191,7 +191,7 @@ def test_the_cache_is_roots_alone(mounted: Mounted) -> None:
 
 
 def test_paths_of_the_shell_and_of_the_tree_are_the_same() -> None:
-    control = Control(None, None, Path("/data"), 0)  # type: ignore[arg-type]
+    control = Control(None, None, None, Path("/data"), 0)  # type: ignore[arg-type]
     for path in ("/data/archive/a b", "/archive/a b", "/archive/a b/"):
         assert control.tree_path(path) == "/archive/a b"
     assert control.tree_path("/data") == "/"

@@ -87,14 +87,19 @@ def test_the_archive_is_read_only_and_looks_it(mounted: Mounted, service: Servic
     assert not (service.archive / "new").exists()
 
 
-def test_what_is_written_is_at_the_origin_before_close(home: Path, origin: Path) -> None:
+def test_what_is_written_is_at_the_origin_when_it_was_synced_or_closed(
+    home: Path, origin: Path
+) -> None:
     with (home / "notes").open("wb", buffering=0) as file:
         file.write(b"one")
+        assert (home / "notes").read_bytes() == b"one"
+        os.fsync(file.fileno())
         assert (origin / "notes").read_bytes() == b"one"
         file.write(b" two")
-        os.fsync(file.fileno())
+        assert (home / "notes").read_bytes() == b"one two"
     assert (origin / "notes").read_bytes() == b"one two"
     assert (home / "notes").read_bytes() == b"one two"
+    assert [path.name for path in origin.iterdir()] == ["notes"]
 
 
 def test_a_later_open_sees_what_another_machine_closed(home: Path, origin: Path) -> None:
