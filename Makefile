@@ -7,7 +7,7 @@ PYTEST := $(PYTHON_BIN)/python -m pytest
 DEMO ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser lint format docs clean bench-spawn
+.PHONY: help demo test test-openstack test-browser lint format docs clean bench-spawn
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -19,6 +19,13 @@ demo: ## set up and run the whole system on 127.0.0.1 (Ctrl-C stops it)
 test: ## set up and run all tests
 	@tools/setup test
 	$(PYTEST) tests
+
+# Where the OpenStack lab is: a folder with its `install`, `up` and `down`.
+OSLAB ?= ../shared/openstack
+test-openstack: ## as root: the tests that need OpenStack, on a real one on loopback
+	@tools/setup test
+	OSLAB=$(OSLAB) $(PYTHON_BIN)/python -m tests.support.openstack_lab install
+	OSLAB=$(OSLAB) $(PYTEST) tests -m openstack
 
 test-browser: ## only the tests that drive a browser
 	@tools/setup test
@@ -41,7 +48,7 @@ bench-spawn: ## click to JupyterLab, ten times, into benchmarks/results/spawn.js
 	@tools/setup test
 	$(PYTHON_BIN)/python -m benchmarks.spawn
 
-docs: ## the API's reference pages, from the code
+docs: ## the reference pages, from code and data
 	@tools/setup demo
 	$(PYTHON_BIN)/python -m docs.build
 

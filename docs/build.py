@@ -1,7 +1,8 @@
-"""Writes the reference pages from the code into build/docs: `make docs` calls it.
+"""Writes the pages that are made from code and data: `make docs` calls it.
 
-The VMM's OpenAPI document, the data extension's, and every setting of both
-services and of the spawner with its help and default.
+Into build/docs: the VMM's OpenAPI document, the data extension's, and every
+setting of both services and of the spawner with its help and default. Into
+docs: the tables of :mod:`docs.tables`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from jupyterhub_daaas_spawner import DaaasSpawner
 from vmm_core.api.openapi import document
 from vmm_core.api.table import ROUTES
 from vmm_core.app import VMM
+
+from .tables import HERE, messages, what_works
 
 CHECKOUT = Path(__file__).parent.parent
 TARGET = CHECKOUT / "build" / "docs"
@@ -33,7 +36,9 @@ def main() -> None:
     for name, text in pages.items():
         (TARGET / name).write_text(text)
     shutil.copy(CHECKOUT / "jupyter_daaas_data" / "openapi.yaml", TARGET / "data-openapi.yaml")
-    for path in sorted(TARGET.iterdir()):
+    (HERE / "what-works.md").write_text(what_works())
+    (HERE / "messages.md").write_text(messages())
+    for path in [*sorted(TARGET.iterdir()), HERE / "what-works.md", HERE / "messages.md"]:
         print(path.relative_to(CHECKOUT))
 
 

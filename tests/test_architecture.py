@@ -18,7 +18,13 @@ PURE = (
     *("vmm_core/allocation", "vmm_core/pools/plan.py", "vmm_core/pools/sizing.py"),
     *("vmm_core/pools/reconcile.py", "vmm_core/pools/backoff.py", "dms_core/access/rules.py"),
     *("dms_core/cache/eviction.py", "jupyterhub_daaas_spawner/options.py"),
+    *("dms_core/transfer/agreement.py", "dms_core/access/groups.py"),
     *("jupyterhub_daaas_spawner/settle.py", "jupyterhub_daaas_spawner/session.py"),
+)
+PURE += ("jupyter_daaas_data/widgets/rows.py", "jupyter_daaas_data/widgets/rates.py")
+PURE += tuple(
+    f"vmm_core/clouds/azure/{name}.py"
+    for name in ("errors", "machines", "names", "request", "sizes")
 )
 EFFECTS = ("asyncio", "os", "pathlib", "random", "socket", "subprocess", "threading", "time")
 
@@ -74,14 +80,53 @@ def test_sql_is_in_the_store_only() -> None:
     for path in sources(*PACKAGES):
         if not path.is_relative_to(CHECKOUT / "vmm_core/store"):
             assert not within(imports(path), "sqlalchemy", "alembic"), path
-        if path != CHECKOUT / "dms_core/cache/index.py":
+        own = [CHECKOUT / f"dms_core/{one}.py" for one in ("cache/index", "journal/records")]
+        if path not in own:
             assert not within(imports(path), "sqlite3"), path
+
+
+def test_what_decides_what_a_far_server_said_is_pure() -> None:
+    said = ("dms_core/movers/gridftp/replies.py", "dms_core/movers/http/answers.py")
+    assert offenders(said, *EFFECTS) == {}
+
+
+def test_the_ldap_library_is_in_its_directory_only() -> None:
+    for path in sources("dms_core"):
+        if path.name not in ("ldap_client.py", "ldap_told.py"):
+            assert not within(imports(path), "ldap3"), path
 
 
 def test_the_fuse_library_is_in_its_driver_only() -> None:
     for path in sources("dms_core"):
         if path != CHECKOUT / "dms_core/fuse/library.py":
             assert not within(imports(path), "fuse", "mfusepy"), path
+
+
+def test_what_is_unsent_cannot_be_named_by_what_evicts() -> None:
+    for path in sources("dms_core/cache", "dms_core/transfer", "dms_core/storage"):
+        assert not within(imports(path), "dms_core.journal"), path
+
+
+def test_dms_urls_are_a_room_that_nobody_else_enters() -> None:
+    lower = ("client", "errors", "fs", "model", "paths", "storage")
+    for path in sources("dms_core/fs"):
+        names = within(imports(path), "dms_core")
+        assert names == within(names, *(f"dms_core.{one}" for one in lower)), path
+    for path in sources(*PACKAGES):
+        if not path.is_relative_to(CHECKOUT / "dms_core/fs"):
+            assert not within(imports(path), "dms_core.fs"), path
+
+
+def test_the_widget_library_is_in_the_widgets_only() -> None:
+    for path in sources(*PACKAGES):
+        if not path.is_relative_to(CHECKOUT / "jupyter_daaas_data/widgets"):
+            assert not within(imports(path), "anywidget", "ipywidgets"), path
+
+
+def test_azures_sdk_is_in_its_cloud_only() -> None:
+    for path in sources(*PACKAGES):
+        if not path.is_relative_to(CHECKOUT / "vmm_core/clouds/azure"):
+            assert not within(imports(path), "azure", "msal"), path
 
 
 def test_what_decides_has_no_effects() -> None:
@@ -93,7 +138,17 @@ def test_a_provider_knows_its_base_and_nothing_else_of_the_house() -> None:
     for path in sources("vmm_core/clouds"):
         names = within(imports(path), *PACKAGES)
         assert names == within(names, *allowed, "vmm_core.errors"), path
-    allowed = ("dms_core.storage", "dms_core.model", "dms_core.errors", "dms_core.paths")
+    nouns = ("dms_core.model", "dms_core.errors", "dms_core.paths", "dms_core.plugins")
     for path in sources("dms_core/storage"):
         names = within(imports(path), *PACKAGES)
-        assert names == within(names, *allowed, "dms_core.rest"), path
+        assert names == within(names, "dms_core.storage", *nouns, "dms_core.rest"), path
+    for path in sources("dms_core/movers"):
+        names = within(imports(path), *PACKAGES)
+        sample = ("dms_core.storage.conformance",) if path.name == "conformance.py" else ()
+        assert names == within(names, "dms_core.movers", *nouns, *sample), path
+
+
+def test_the_desktops_start_script_waits_for_no_large_import() -> None:
+    room = "jupyter_daaas_data/desktop"
+    places = tuple(f"{room}/{name}.py" for name in ("session", "files", "places", "programs"))
+    assert offenders(places, "dms_core", "traitlets", "tornado", "asyncio", *JUPYTER) == {}

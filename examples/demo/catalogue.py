@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from ..facility.table import Row, read_table
 
@@ -44,6 +45,9 @@ PRELOAD = (
     "jupyterhub.singleuser",
     "jupyterhub.singleuser.extension",
     "jupyter_daaas_data.app",
+    "jupyter_daaas_data.desktop.app",
+    "jupyter_daaas_data.desktop.page",
+    "jupyter_server_proxy",
     "jupyter_lsp",
     "jupyter_server_terminals",
     "jupyterlab_h5web.handlers",
@@ -75,12 +79,12 @@ def scaled(row: Row, cpus: int, ram_gb: float) -> dict[str, object]:
     }
 
 
-def demo_catalogue(folder: Path, reach: list[int], hide: list[Path]) -> dict[str, object]:
+def demo_catalogue(folder: Path, reach: list[str], hide: list[Path]) -> dict[str, Any]:
     """The catalogue as the YAML's tree.
 
     Args:
         folder: holds the machines of both clouds.
-        reach: ports of this host's loopback that machines may dial (hub and DMS).
+        reach: ``ADDRESS:PORT`` of what machines may dial (hub and DMS).
         hide: folders of this host that machines must not see (tokens, other users' data).
     """
     rows = {row.name: row for row in read_table() if row.name in OFFERED}

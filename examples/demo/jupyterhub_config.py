@@ -31,7 +31,7 @@ c.Spawner.args = [
 
 # --- where this hub is and who may log in ------------------------------------
 c.JupyterHub.bind_url = f"http://127.0.0.1:{settings['port']}"
-c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{settings['hub_port']}"
+c.JupyterHub.hub_bind_url = settings["hub_url"]
 c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{settings['proxy_api_port']}"
 c.ConfigurableHTTPProxy.command = settings["proxy_command"]
 c.ConfigurableHTTPProxy.pid_file = str(state / "proxy.pid")

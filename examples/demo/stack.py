@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 
@@ -54,6 +55,12 @@ class Settings:
     events_gb: float = 1.0
     password: str = field(default_factory=lambda: secrets.token_urlsafe(9))
     users: tuple[str, ...] = USERS
+    address: str = "127.0.0.1"
+    """Where the services listen, as machines dial it: one that machines elsewhere reach, too."""
+    change_catalogue: Callable[[dict[str, Any]], None] = lambda catalogue: None
+    """May add clouds and pools to the demo's."""
+    change_volumes: Callable[[dict[str, Any]], None] = lambda volumes: None
+    """May put other storages under the demo's volumes."""
 
 
 class Stack:
@@ -68,8 +75,8 @@ class Stack:
         self.port = settings.port or port
         self._ports = {"hub": hub, "proxy_api": proxy_api, "vmm": vmm, "dms": dms}
         self.hub_url = f"http://127.0.0.1:{self.port}"
-        self.vmm_url = f"http://127.0.0.1:{vmm}"
-        self.dms_url = f"http://127.0.0.1:{dms}"
+        self.vmm_url = f"http://{settings.address}:{vmm}"
+        self.dms_url = f"http://{settings.address}:{dms}"
         self.vmm_token_file = self.state / "vmm" / "operator.token"
 
     # --- life ------------------------------------------------------------------
@@ -126,7 +133,8 @@ class Stack:
         self._spawn(
             "dms",
             *("dms", "serve", f"--DMS.config={folder / 'volumes.yaml'}"),
-            *(f"--DMS.port={self._ports['dms']}", f"--DMS.key_file={folder / 'key.pem'}"),
+            *(f"--DMS.ip={self.settings.address}", f"--DMS.port={self._ports['dms']}"),
+            f"--DMS.key_file={folder / 'key.pem'}",
             f"--DMS.frontends_file={folder / 'frontends.yaml'}",
         )
 
@@ -136,7 +144,8 @@ class Stack:
         self._spawn(
             "vmm",
             *("vmm", "serve", f"--VMM.catalogue={folder / 'catalogue.yaml'}"),
-            *(f"--VMM.port={self._ports['vmm']}", f"--VMM.key_file={folder / 'key.pem'}"),
+            *(f"--VMM.ip={self.settings.address}", f"--VMM.port={self._ports['vmm']}"),
+            f"--VMM.key_file={folder / 'key.pem'}",
             f"--VMM.tokens_file={folder / 'tokens.yaml'}",
             f"--VMM.database=sqlite+aiosqlite:///{folder / 'ledger.sqlite'}",
             "--VMM.delete_machines_on_stop=True",
@@ -224,7 +233,7 @@ class Stack:
                 continue
         raise StackError(f"{name} did not answer at {url} within {timeout_s:g} s")
 
-    def _wait_for_machine(self, timeout_s: float = 60) -> None:
+    def _wait_for_machine(self, timeout_s: float = 180) -> None:
         with self.vmm() as vmm:
             for _ in until(timeout_s):
                 if any(offer.free for offer in vmm.offers()):
@@ -248,24 +257,25 @@ class Stack:
             ],
         )
         write_yaml(dms / "frontends.yaml", [token_row("hub", hub_dms, "issue")])
-        write_yaml(
-            vmm / "catalogue.yaml",
-            demo_catalogue(
-                self.state / "machines",
-                reach=[self._ports["hub"], self._ports["dms"]],
-                hide=[self.state, self.settings.data],
-            ),
+        catalogue = demo_catalogue(
+            self.state / "machines",
+            reach=[f"{self.settings.address}:{self._ports[part]}" for part in ("hub", "dms")],
+            hide=[self.state, self.settings.data],
         )
+        self.settings.change_catalogue(catalogue)
+        write_yaml(vmm / "catalogue.yaml", catalogue)
         membership = self.settings.data / "membership.yaml"
         if not membership.exists():
             shutil.copy(HERE / "membership.yaml", membership)
-        write_yaml(dms / "volumes.yaml", self._volumes(membership))
+        volumes = self._volumes(membership)
+        self.settings.change_volumes(volumes)
+        write_yaml(dms / "volumes.yaml", volumes)
         write_private(
             hub / "settings.json",
             json.dumps(
                 {
                     "port": self.port,
-                    "hub_port": self._ports["hub"],
+                    "hub_url": f"http://{self.settings.address}:{self._ports['hub']}",
                     "proxy_api_port": self._ports["proxy_api"],
                     "proxy_command": [proxy_program()],
                     "hub_folder": str(hub),
@@ -279,7 +289,7 @@ class Stack:
             ),
         )
 
-    def _volumes(self, membership: Path) -> dict[str, object]:
+    def _volumes(self, membership: Path) -> dict[str, Any]:
         data = self.settings.data
         titles = {
             "archive": "Experiment archive",

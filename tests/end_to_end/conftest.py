@@ -11,6 +11,9 @@ from playwright.sync_api import Browser, sync_playwright
 from examples.demo.stack import Settings, Stack
 
 from ..conftest import browser_program
+from ..support.openstack_lab import openstack_lab
+
+__all__ = ["openstack_lab"]
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,14 @@
-"""A kernel on a user's machine, driven through the hub as JupyterLab does."""
+"""Code on a user's machine: typed into a notebook, or given to a kernel through the hub."""
 
 from __future__ import annotations
 
+import json
 from types import TracebackType
 from typing import Self
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
+
+from examples.demo.stack import until
 
 RUN = """
 async ([base, kernel, code]) => {
@@ -67,3 +70,23 @@ class Kernel:
     def run(self, code: str) -> str:
         """Execute ``code``; its output, or the traceback of its error."""
         return str(self._page.evaluate(RUN, [self._base, self._id, code]))
+
+
+def run_in_notebook(page: Page, code: str, *, new: bool = True) -> str:
+    """Type ``code`` into a new notebook, or the one that is open, and return what it printed."""
+    if new:
+        page.locator(".jp-LauncherCard[data-category=Notebook]").first.click()
+    # JupyterLab forgets a cell that is run before the notebook has its kernel.
+    sessions = page.url.partition("/lab")[0] + "/api/sessions"
+    for _ in until(60):
+        kernels = [session["kernel"] for session in page.evaluate(REQUEST, [sessions, "GET"])]
+        if any(one["connections"] and one["execution_state"] == "idle" for one in kernels):
+            break
+    cell = page.locator(".jp-Notebook .jp-InputArea-editor .cm-content").first
+    cell.click()
+    page.keyboard.insert_text(code)
+    page.keyboard.press("Shift+Enter")
+    output = page.locator(".jp-OutputArea-output").first
+    output.wait_for(timeout=60_000)
+    expect(page.locator(".jp-InputPrompt").first).not_to_have_text("[*]:", timeout=60_000)
+    return json.dumps(output.inner_text())

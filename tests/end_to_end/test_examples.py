@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -70,13 +71,30 @@ def test_read_archive(mounted: dict[str, str]) -> None:
     assert "after:  partial" in output
 
 
+@pytest.mark.parametrize("through", ["service", "mount"])
+def test_dms_urls(through: str, stack: Stack, mounted: dict[str, str], tmp_path: Path) -> None:
+    environment = mounted
+    if through == "service":
+        frontend = (stack.state / "hub" / "dms.token").read_text()
+        with Dms(stack.dms_url, frontend) as dms:
+            write_private(tmp_path / "token", dms.issue_token("alice").token)
+        token = {"DMS_TOKEN_FILE": str(tmp_path / "token")}
+        environment = {**mounted, "DMS_URL": stack.dms_url, **token}
+    argv = ["examples/read_with_fsspec_h5py.py", "--events", "1000"]
+    output = run(environment, sys.executable, *argv)
+    assert "of 1,000 events" in output
+    read, size = map(float, re.findall(r"read ([\d.]+) of ([\d.]+) MB", output)[0])
+    assert read < size / 4
+    assert "I, Idev, Q: 66 points" in run(environment, sys.executable, "examples/xarray_dms.py")
+
+
 def test_acquire_machine(mounted: dict[str, str]) -> None:
     output = run(mounted, sys.executable, "examples/acquire_machine.py", "--location", "clf")
     assert "at clf" in output
     assert output.endswith("released\n")
 
 
-@pytest.mark.parametrize("name", ["read_a_run", "acquire_a_machine"])
+@pytest.mark.parametrize("name", ["read_a_run", "acquire_a_machine", "browse_data"])
 def test_notebook(name: str, mounted: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     for key, value in mounted.items():
         monkeypatch.setenv(key, value)

@@ -5,7 +5,6 @@ Keeps a screenshot of each page in ``tests/artefacts/end-to-end``.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from examples.demo.archive import CYCLE
 from examples.demo.stack import Stack, until
 
 from ..support import pages
-from .notebook import REQUEST
+from .notebook import run_in_notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.mount, pytest.mark.timeout(240)]
 
@@ -115,22 +114,3 @@ def test_nothing_is_ready_and_the_progress_page_tells(
     page.screenshot(path=trace_folder / "2-progress.png")
     pages.wait_for_lab(page)
     pages.stop_server(page, stack.hub_url)
-
-
-def run_in_notebook(page: Page, code: str) -> str:
-    """Type ``code`` into a new notebook, run it and return what it printed."""
-    page.locator(".jp-LauncherCard[data-category=Notebook]").first.click()
-    # JupyterLab forgets a cell that is run before the notebook has its kernel.
-    sessions = page.url.partition("/lab")[0] + "/api/sessions"
-    for _ in until(60):
-        kernels = [session["kernel"] for session in page.evaluate(REQUEST, [sessions, "GET"])]
-        if any(one["connections"] and one["execution_state"] == "idle" for one in kernels):
-            break
-    cell = page.locator(".jp-Notebook .jp-InputArea-editor .cm-content").first
-    cell.click()
-    page.keyboard.insert_text(code)
-    page.keyboard.press("Shift+Enter")
-    output = page.locator(".jp-OutputArea-output").first
-    output.wait_for(timeout=60_000)
-    expect(page.locator(".jp-InputPrompt").first).not_to_have_text("[*]:", timeout=60_000)
-    return json.dumps(output.inner_text())
