@@ -163,7 +163,10 @@ class FolderWidget(MountWidget):
     def _do_rows(self, asked: dict[str, Any]) -> None:
         """The page shows these rows of the view now."""
         if asked["version"] != self._version:
-            return  # of a view that is gone; the page asks again for the new one
+            # Of a view that is gone: the page asks again once it has the new one, which it is
+            # sent again, should its change have been lost while ipywidgets held changes back.
+            self.send_state("_view")
+            return
         first = int(asked["first"])
         end = min(int(asked["end"]), first + WINDOW_ROWS)
         rows = [row.wire() for row in self._rows.window(first, end)]

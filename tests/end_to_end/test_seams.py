@@ -15,9 +15,11 @@ from playwright.sync_api import Browser, Page, expect
 
 from examples.demo.archive import CYCLE, lay_out
 from examples.demo.stack import Settings, Stack, until
+from vmm_core.model import Needs
 
 from ..support import pages
 from ..support.gridftp import GridftpServer, gridftp_server
+from ..support.hub import HubUser
 from ..support.openstack_lab import Lab
 from .notebook import run_in_notebook
 
@@ -30,6 +32,7 @@ pytestmark = [
 ]
 
 ENVIRONMENT = "tomography-recommended"
+EVERYWHERE = "sans-for-sans2d"
 PLACE = "cloud"
 ARCHIVE = f"/data/archive/NDXSANS2D/{CYCLE}/SANS2D00033837.h5"
 RESULT = "/data/home/alice/transmission.txt"
@@ -80,10 +83,14 @@ def stack(
             {"name": "openstack", "kind": "openstack", "location": PLACE, "options": options}
         )
         size, spare = openstack_lab.gpu_flavors
-        for flavor, ready in ((size, 1), (spare, 0)):
+        for environment, flavor, ready in (
+            (ENVIRONMENT, size, 1),
+            (ENVIRONMENT, spare, 0),
+            (EVERYWHERE, openstack_lab.flavor, 1),
+        ):
             catalogue["pools"].append(
                 {
-                    "environment": ENVIRONMENT,
+                    "environment": environment,
                     "cloud": "openstack",
                     "size": flavor,
                     "ready": ready,
@@ -94,6 +101,7 @@ def stack(
     def archive_by_gridftp(volumes: dict[str, Any]) -> None:
         (archive,) = (one for one in volumes["storages"] if one["name"] == "archive")
         archive["kind"] = "gridftp"
+        archive["location"] = PLACE
         archive["options"] = {"url": server.url, "immutable": True, **server.credentials}
 
     folder = tmp_path_factory.mktemp("seams")
@@ -121,6 +129,18 @@ def page(browser: Browser, trace_folder: Path) -> Iterator[Page]:
     context.close()
 
 
+def wait_for_machine(stack: Stack, environment: str, location: str = PLACE) -> None:
+    """Return when a machine is ready: it is there before anyone asks."""
+    with stack.vmm() as vmm:
+        for _ in until(180):
+            if any(
+                (m.environment, m.location, m.state) == (environment, location, "vacant")
+                for m in vmm.machines()
+            ):
+                return
+        pytest.fail(f"no machine of {environment} at {location}: {vmm.pools()}")
+
+
 def test_a_gpu_in_the_cloud_data_from_afar_and_the_result_at_home(
     stack: Stack,
     openstack_lab: Lab,
@@ -128,12 +148,7 @@ def test_a_gpu_in_the_cloud_data_from_afar_and_the_result_at_home(
     page: Page,
     trace_folder: Path,
 ) -> None:
-    with stack.vmm() as vmm:  # the pool's machine is there before anyone asks
-        for _ in until(180):
-            ready = [m for m in vmm.machines() if m.location == PLACE and m.state == "vacant"]
-            if ready:
-                break
-        assert ready, vmm.pools()
+    wait_for_machine(stack, ENVIRONMENT)
     pages.log_in(page, stack.hub_url, "alice", stack.settings.password)
 
     # A GPU size at the OpenStack: the same environment is not to be had here.
@@ -157,7 +172,7 @@ def test_a_gpu_in_the_cloud_data_from_afar_and_the_result_at_home(
     # The archive by GridFTP, her experiments only, a result at home.
     page.click("[data-id=dms-data-panel]")
     panel = page.locator("#dms-data-panel")
-    expect(panel).to_contain_text("archive")
+    expect(panel).to_contain_text("archive", timeout=20_000)
     data, server = far
     sent_before = server.sent_bytes()
     said = run_in_notebook(page, WORK)
@@ -182,7 +197,7 @@ def test_a_gpu_in_the_cloud_data_from_afar_and_the_result_at_home(
 
     # Another machine elsewhere has the same home.
     pages.open_spawn_page(page, stack.hub_url, "alice")
-    pages.choose(page, "sans-for-sans2d", "isis")
+    pages.choose(page, EVERYWHERE, "isis")
     page.screenshot(path=trace_folder / "seams-3-elsewhere.png")
     pages.press_start(page)
     # JupyterLab's layout is at home, too: the notebook is open and asks for a kernel here.
@@ -195,3 +210,34 @@ def test_a_gpu_in_the_cloud_data_from_afar_and_the_result_at_home(
     assert lease.machine.location == "isis"
     assert "mean Q" in said
     pages.stop_server(page, stack.hub_url)
+
+
+def test_what_one_place_cannot_give_comes_from_the_other_and_says_why(stack: Stack) -> None:
+    wait_for_machine(stack, ENVIRONMENT)
+    with stack.vmm() as vmm:
+        lease = vmm.acquire(Needs(environment=ENVIRONMENT, prefer=("isis", PLACE)), owner="bob")
+        try:
+            assert lease.machine is not None
+            assert lease.machine.location == PLACE
+            assert "ISIS Neutron and Muon Source" in lease.explanation.summary
+            assert "running at Research cloud" in lease.explanation.summary
+        finally:
+            vmm.release(lease.id)
+
+
+@pytest.mark.parametrize(("near", "location"), [(None, "isis"), (ARCHIVE, PLACE)])
+def test_a_start_goes_where_the_data_is(stack: Stack, near: str | None, location: str) -> None:
+    """The same request twice: the archive's storage is at the cloud, and that decides."""
+    wait_for_machine(stack, EVERYWHERE)
+    wait_for_machine(stack, EVERYWHERE, "isis")
+    wish = {} if near is None else {"near": near.removeprefix("/data")}
+    with HubUser(stack.hub_url, "bob", stack.settings.password) as bob:
+        bob.begin(environment=EVERYWHERE, **wish)
+        bob.wait_ready()
+        try:
+            with stack.vmm() as vmm:
+                (lease,) = vmm.leases(owner="bob")
+            assert lease.machine is not None
+            assert lease.machine.location == location, lease.explanation
+        finally:
+            bob.stop()

@@ -18,12 +18,19 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 import jupyter_daaas_data
 
 from ...conftest import browser_program
-from ..world import World
+from ..world import World, running
 
 PACKAGE = Path(jupyter_daaas_data.__file__).parent
 TOKEN = "a-token-of-this-test"
 START_S = 180
 SLOW_MS = 30_000
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A service and a mount of this folder's own, whose states no other test changes."""
+    with running(tmp_path_factory.mktemp("dms")) as world:
+        yield world
 
 
 @pytest.fixture(scope="package")
