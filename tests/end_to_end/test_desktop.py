@@ -100,8 +100,8 @@ def desktop_processes(stack: Stack) -> set[str]:
 def test_the_desktop_and_the_notebook_share_the_data(
     stack: Stack, page: Page, trace_folder: Path
 ) -> None:
-    pages.log_in(page, stack.hub_url, "alice", stack.settings.password)
-    pages.open_spawn_page(page, stack.hub_url, "alice")
+    pages.log_in(page, stack.hub_url, "bob", stack.settings.password)
+    pages.open_spawn_page(page, stack.hub_url, "bob")
     pages.choose(page, "sans-for-sans2d", "isis")
     pages.press_start(page)
     pages.wait_for_lab(page)
@@ -111,27 +111,22 @@ def test_the_desktop_and_the_notebook_share_the_data(
     # What is written in the desktop's terminal is in the notebook's panel.
     type_in_terminal(desktop, "echo from the desktop > desktop.txt")
     page.bring_to_front()
-    page.click("[data-id=dms-data-panel]")
-    panel = page.locator("#dms-data-panel")
-    for folder in ("home", "alice"):
+    panel = pages.open_data_panel(page)
+    for folder in ("home", "bob"):
         panel.get_by_text(folder, exact=True).first.dblclick()
-    written = panel.locator("li[data-dms-path='/home/alice/desktop.txt']")
+    written = panel.locator("li[data-dms-path='/home/bob/desktop.txt']")
     expect(written).to_be_visible(timeout=20_000)
 
     # And the other way round; the copy says that the terminal saw it.
-    with Kernel(page, f"{stack.hub_url}/user/alice") as kernel:
-        assert (
-            kernel.run("print(open('/data/home/alice/desktop.txt').read())") == "from the desktop"
-        )
-        kernel.run("open('/data/home/alice/notebook.txt', 'w').write('from the notebook')")
+    with Kernel(page, f"{stack.hub_url}/user/bob") as kernel:
+        assert kernel.run("print(open('/data/home/bob/desktop.txt').read())") == "from the desktop"
+        kernel.run("open('/data/home/bob/notebook.txt', 'w').write('from the notebook')")
         type_in_terminal(desktop, "cp notebook.txt seen.txt; ls -l; ls /data/archive")
-        for _ in until(20):
-            if (
-                kernel.run("import os; print(os.path.exists('/data/home/alice/seen.txt'))")
-                == "True"
-            ):
+        seen = "import pathlib; p = pathlib.Path('/data/home/bob/seen.txt')"
+        for _ in until(20):  # a copy is there before its bytes are
+            if said := kernel.run(f"{seen}; print(p.read_text() if p.exists() else '')"):
                 break
-        assert kernel.run("print(open('/data/home/alice/seen.txt').read())") == "from the notebook"
+        assert said == "from the notebook"
 
     # The file manager shows a run's folder without fetching what is in it.
     if shutil.which("pcmanfm"):
@@ -164,4 +159,4 @@ def test_the_desktop_and_the_notebook_share_the_data(
     expect(desktop.locator("#desktop-notice")).to_have_text(promised.user, timeout=30_000)
     desktop.screenshot(path=trace_folder / "8-desktop-ended.png")
     log = stack.log("hub").splitlines()
-    assert any(says(promised.operator, line) and " alice " in line for line in log)
+    assert any(says(promised.operator, line) and " bob " in line for line in log)

@@ -64,9 +64,8 @@ def test_from_login_to_data_and_back(stack: Stack, page: Page, trace_folder: Pat
     assert lease.machine.location == "isis"
 
     # 3. The file panel and the mount show the same data in the same state.
-    page.click("[data-id=dms-data-panel]")
-    panel = page.locator("#dms-data-panel")
-    expect(panel).to_contain_text("archive", timeout=20_000)
+    panel = pages.open_data_panel(page)
+    expect(panel).to_contain_text("archive")
     for folder in ARCHIVE.strip("/").split("/"):
         panel.get_by_text(folder, exact=True).first.dblclick()
     small = panel.locator(f"li[data-dms-path='{ARCHIVE}/SANS2D00033837.h5']")

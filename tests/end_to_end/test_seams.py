@@ -170,9 +170,8 @@ def test_a_gpu_in_the_cloud_data_from_afar_and_the_result_at_home(
         ]
 
     # The archive by GridFTP, her experiments only, a result at home.
-    page.click("[data-id=dms-data-panel]")
-    panel = page.locator("#dms-data-panel")
-    expect(panel).to_contain_text("archive", timeout=20_000)
+    panel = pages.open_data_panel(page)
+    expect(panel).to_contain_text("archive")
     data, server = far
     sent_before = server.sent_bytes()
     said = run_in_notebook(page, WORK)

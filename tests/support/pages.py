@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page
 
 START_TIMEOUT_MS = 90_000
 
@@ -40,6 +40,14 @@ def wait_for_lab(page: Page) -> None:
     """Return when JupyterLab is restored and its launcher can be used."""
     page.wait_for_selector(".jp-LauncherCard", timeout=START_TIMEOUT_MS)
     page.wait_for_selector("#jupyterlab-splash", state="detached")
+
+
+def open_data_panel(page: Page) -> Locator:
+    """The data panel, which JupyterLab may have opened by itself, as it was left."""
+    panel = page.locator("#dms-data-panel")
+    if not panel.is_visible():
+        page.click("[data-id=dms-data-panel]")
+    return panel
 
 
 def stop_server(page: Page, hub_url: str) -> None:

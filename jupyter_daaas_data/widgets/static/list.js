@@ -67,6 +67,8 @@ export class RowList {
   setView(view) {
     const { path, filter } = this.rows.view;
     this.rows.setView(view);
+    // Now and not with the next frame: whoever is quick at End scrolls where there is room.
+    this.space.style.height = `${view.count * ROW_PX}px`;
     if (view.path !== path || view.filter !== filter) {
       this.node.scrollTop = 0;
       this.active = this.anchor = 0;
@@ -188,7 +190,7 @@ export class RowList {
     const first = Math.max(Math.floor(scrollTop / ROW_PX) - AROUND, 0);
     const end = Math.min(Math.ceil((scrollTop + clientHeight) / ROW_PX) + AROUND, this.count);
     this.rows.want(first, end);
-    this.space.style.height = `${this.count * ROW_PX}px`;
+    if (this.active < this.count) this.rows.want(this.active, this.active + 1);
     this.node.setAttribute("aria-multiselectable", this.model.get("multiple"));
     const selected = new Set(this.model.get("selected"));
     const shown = new Set();
