@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import pytest_asyncio
@@ -18,15 +16,13 @@ from vmm_core.clouds.base import Cloud, CloudMachine, CloudState, MachineSpec, N
 from vmm_core.clouds.conformance import CloudConformance
 from vmm_core.model import Size
 
-from .pages import blocks
+from ..support.servers import free_port
+from .pages import blocks, module
 
 PAGE = "write-a-cloud.md"
 
-_MODULE = ModuleType("rack")
-sys.modules[_MODULE.__name__] = _MODULE  # pydantic looks annotations up there
 _SOURCE, _PROOF = blocks(PAGE, "python")
-exec(compile(_SOURCE, PAGE, "exec"), vars(_MODULE))  # the page itself is what is tested
-Rack = _MODULE.Rack
+Rack = module("rack", _SOURCE, PAGE).Rack
 
 SERVER = """
 import http.server as web, sys
@@ -49,10 +45,7 @@ async def dial(machine: CloudMachine, port: int) -> bool:
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        number: int = free.getsockname()[1]
-        return number
+    return free_port()
 
 
 @pytest.fixture

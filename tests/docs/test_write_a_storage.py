@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from types import ModuleType
 from zipfile import ZipFile
 
 import pytest
@@ -17,22 +15,14 @@ from dms_core.movers.gridftp.mover import GridftpOptions
 from dms_core.storage.conformance import SAMPLE, ReadableConformance, lay_out
 from dms_core.transfer.moved import Moved, MovedOptions
 
-from .pages import blocks
+from .pages import blocks, module
 
 PAGE = "write-a-storage.md"
 
 
-def module(name: str, source: str) -> ModuleType:
-    """A module made of a block; registered, as pydantic looks annotations up there."""
-    made = ModuleType(name)
-    sys.modules[name] = made
-    exec(compile(source, PAGE, "exec"), vars(made))  # the page itself is what is tested
-    return made
-
-
 _STORAGE, _ITS_PROOF, _MOVER, _ITS_OTHER_PROOF = blocks(PAGE, "python")
-ZipStorage = module("zipped", _STORAGE).ZipStorage
-FileMover = module("files", _MOVER).FileMover
+ZipStorage = module("zipped", _STORAGE, PAGE).ZipStorage
+FileMover = module("files", _MOVER, PAGE).FileMover
 exec(compile(_ITS_PROOF, PAGE, "exec"), globals())
 exec(compile(_ITS_OTHER_PROOF, PAGE, "exec"), globals())
 
