@@ -298,7 +298,7 @@ class Cached(WritableStorage):
     # ------------------------------------------------------------------------
 
     async def _ask(self, ask: Callable[[], Awaitable[T]]) -> T:
-        return await self.reach.call(ask, self.timing.ask_s)
+        return await self.reach.call(ask, self.timing.ask_s, again=True)
 
     async def _look(self, path: str) -> Entry:
         try:
@@ -327,7 +327,7 @@ class Cached(WritableStorage):
 
     async def _source_read(self, entry: Entry, offset: int, length: int) -> bytes:
         return await self.reach.call(
-            lambda: self._source.read(entry, offset, length), self.timing.read_s
+            lambda: self._source.read(entry, offset, length), self.timing.read_s, again=True
         )
 
     def _changeable(self, path: str) -> WritableStorage:

@@ -142,7 +142,9 @@ class Fetcher:
         self._store.hold(file.name)
         try:
             data = await self._reach.call(
-                lambda: self._source.read(entry, offset, length), self._timing.read_s
+                lambda: self._source.read(entry, offset, length),
+                self._timing.read_s,
+                again=True,
             )
             if len(data) != length:
                 raise errors.Stale(f"{entry.path} became shorter while it was read")

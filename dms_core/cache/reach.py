@@ -1,16 +1,21 @@
 """Whether the source can be reached: one failure closes the door for all, a probe opens it.
 
 While it is closed every call fails at once instead of waiting for its own
-deadline. The probe runs in the background, so no caller waits for it.
+deadline. The probe runs in the background, so no caller waits for it; but for
+the first after a connection broke: it is sent at once and tells a source that
+is away from a single connection that ended, so who asks meanwhile waits for it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from .. import errors
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -35,6 +40,8 @@ class Reach:
         self._probe = probe
         self._changed = changed
         self._prober: asyncio.Task[None] | None = None
+        self._doubt: asyncio.Task[None] | None = None
+        self._answers = 0
         self.reason = ""
         """Why it cannot be reached; empty while it can."""
 
@@ -43,52 +50,98 @@ class Reach:
         """Whether the last call, or a probe after it, was answered."""
         return not self.reason
 
-    async def call(self, ask: Callable[[], Awaitable[T]], timeout_s: float) -> T:
+    async def call(
+        self, ask: Callable[[], Awaitable[T]], timeout_s: float, *, again: bool = False
+    ) -> T:
         """The answer of ``ask``; ``Unreachable`` at once while the door is closed.
+
+        A failure that is older than the last answered probe closes nothing: the
+        source has answered since.
+
+        Args:
+            ask: makes the call.
+            timeout_s: deadline of it all.
+            again: ``ask`` does no harm when repeated; so it is, once, if its
+                connection broke and the source turns out to be there.
 
         Raises:
             TimedOut: no answer within ``timeout_s``; this closes the door.
         """
-        if self.reason:
-            raise errors.Unreachable(self.reason)
+        answers = self._answers
         try:
             async with asyncio.timeout(timeout_s):
+                await self._beyond_doubt()
+                answers = self._answers
+                try:
+                    return await ask()
+                except (errors.TimedOut, errors.StorageAway):
+                    raise  # silence needs no probe; and who tells of a storage is there
+                except errors.Unreachable as error:
+                    self._doubt_it(error, answers)
+                    if not again:
+                        raise
+                await self._beyond_doubt()
                 return await ask()
         except TimeoutError:
             late = errors.TimedOut(f"the service did not answer within {timeout_s:g} s")
-            self._close(late)
+            self._close(late, answers)
             raise late from None
-        except errors.StorageAway:
-            raise  # the source answered: what else it has can be read
-        except errors.Unreachable as error:
-            self._close(error)
+        except errors.TimedOut as error:
+            self._close(error, answers)
             raise
 
     async def stop(self) -> None:
-        """End the probe."""
-        if self._prober is not None:
-            self._prober.cancel()
-            await asyncio.gather(self._prober, return_exceptions=True)
+        """End the probes."""
+        probes = [task for task in (self._prober, self._doubt) if task is not None]
+        for task in probes:
+            task.cancel()
+        await asyncio.gather(*probes, return_exceptions=True)
 
-    def _close(self, error: errors.DmsError) -> None:
-        was_open = not self.reason
+    async def _beyond_doubt(self) -> None:
+        if self._doubt is not None:
+            await asyncio.wait([self._doubt])
+        if self.reason:
+            raise errors.Unreachable(self.reason)
+
+    def _doubt_it(self, error: errors.DmsError, answers: int) -> None:
+        if self._doubt is None and answers == self._answers and not self.reason:
+            self._doubt = asyncio.get_running_loop().create_task(self._doubting(error))
+
+    async def _doubting(self, error: errors.DmsError) -> None:
+        try:
+            if await self._answered():
+                self._answers += 1
+            else:
+                self._close(error, self._answers)
+        finally:
+            self._doubt = None
+
+    def _close(self, error: errors.DmsError, answers: int) -> None:
+        if self.reason or answers != self._answers:
+            return
         self.reason = str(error) or type(error).__name__
-        if was_open:
-            self._prober = asyncio.get_running_loop().create_task(self._probing())
-            self._changed()
+        log.warning("the source is away: %s", self.reason)
+        self._prober = asyncio.get_running_loop().create_task(self._probing())
+        self._changed()
 
     async def _probing(self) -> None:
         pause_s = _FIRST_PAUSE_S
         while True:
             await asyncio.sleep(pause_s)
-            try:
-                async with asyncio.timeout(_PROBE_S):
-                    await self._probe()
-            except (TimeoutError, errors.Unreachable):
-                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
-                continue
-            except errors.DmsError:
-                pass  # it answered, whatever it said
-            self.reason = ""
-            self._changed()
-            return
+            if await self._answered():
+                break
+            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+        self.reason = ""
+        self._answers += 1
+        log.warning("the source is back")
+        self._changed()
+
+    async def _answered(self) -> bool:
+        try:
+            async with asyncio.timeout(_PROBE_S):
+                await self._probe()
+        except (TimeoutError, errors.Unreachable) as error:
+            return isinstance(error, errors.StorageAway)
+        except errors.DmsError:
+            return True  # whatever it said
+        return True
