@@ -71,6 +71,11 @@ class JournalConfig(BaseModel):
     unmount_s: float = Field(
         default=10, ge=0, description="the end of the mount waits so long for what is unsent"
     )
+    hold_file: Path | None = Field(
+        default=None,
+        description="is there while files are unsent, for whoever would give up the machine; "
+        "the mount then ends when all are sent, without a limit",
+    )
 
 
 class MountConfig(BaseModel):
@@ -140,6 +145,7 @@ class Mount:
         try:
             self._bridge.call(self._start(), self.config.connect_s + 5)
             self._driver.run(filesystem, self.config.mountpoint, self._mounted)
+            self._bridge.call(self._tree.emptied(), deadline_s=None)
         finally:
             self._bridge.close(self._stop(), 10 + self.config.journal.unmount_s)
             if mountpoints.is_mounted(self.config.mountpoint):
@@ -178,7 +184,9 @@ class Mount:
             drain_s=settings.unmount_s,
             whole_bytes=settings.whole_mib << 20,
         )
-        return Journaled(self._cached, journal, config.user, waits=waits)
+        return Journaled(
+            self._cached, journal, config.user, waits=waits, hold_file=settings.hold_file
+        )
 
     async def _start(self) -> None:
         self._cached.start()

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from vmm_core.model import Daemon, File, Machine, Program, Session
+from vmm_core.model import HOLD_FOLDER, Daemon, File, Machine, Program, Session
 
 NOTEBOOK_COMMAND = ("jupyterhub-singleuser",)
 """The hub's stock command; it has an entry that the agent can fork instead of executing it."""
@@ -132,6 +132,7 @@ def _mount_config(account: str, root: str, data: DataMount) -> File:
         "cache": {"folder": f"{root}/var/cache/dms", "limit_gb": data.cache_gb},
         "socket": f"{root}/run/dms/control.sock",
         "driver": data.driver,
+        "journal": {"hold_file": f"{root}/{HOLD_FOLDER}/dms-mount"},
     }
     return File(path=_config_path(root), content=json.dumps(config), mode=0o600, owner="root")
 
@@ -150,4 +151,5 @@ def _mount_daemon(root: str) -> Daemon:
         mountpoint=f"{root}/data",
         socket=f"{root}/run/dms/control.sock",
         timeout_s=20,
+        stop_s=15,  # to send what was just saved
     )

@@ -85,6 +85,17 @@ def make_parser(run: Mapping[str, Run]) -> argparse.ArgumentParser:
     )
     asks_release.add_argument("lease", nargs="+", help="a lease's id, from `vmm leases`")
     _asks(command("machines", "Every machine (needs the scope operate).", "vmm machines"))
+    asks_delete = _asks(
+        command(
+            "delete",
+            "Delete machines that nobody leases, also held ones (needs the scope operate).",
+            "vmm delete vmm-4f20c19be7aa",
+        )
+    )
+    asks_delete.add_argument("machine", nargs="+", help="a machine's id, from `vmm machines`")
+    asks_delete.add_argument(
+        "--discard", action="store_true", help="also what a machine holds that is nowhere else"
+    )
     _asks(
         command(
             "pools",

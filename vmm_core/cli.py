@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def environments(options: argparse.Namespace) -> None:
     """List environments."""
     with _vmm(options) as vmm:
-        Display(options.json).environments(vmm.environments())
+        Display(options.json).environments(vmm.environments(), vmm.offers())
 
 
 def offers(options: argparse.Namespace) -> None:
@@ -87,6 +87,13 @@ def machines(options: argparse.Namespace) -> None:
     """List machines."""
     with _vmm(options) as vmm:
         Display(options.json).machines(vmm.machines())
+
+
+def delete(options: argparse.Namespace) -> None:
+    """Delete machines that nobody leases."""
+    with _vmm(options) as vmm:
+        deleted = [vmm.delete(machine, discard=options.discard) for machine in options.machine]
+        Display(options.json).machines(deleted)
 
 
 def pools(options: argparse.Namespace) -> None:
@@ -174,6 +181,7 @@ RUN = {
     "leases": leases,
     "release": release,
     "machines": machines,
+    "delete": delete,
     "pools": pools,
     "token": token,
     "check": check,

@@ -62,7 +62,7 @@ class Leases:
             inventory: the catalogue with its clouds.
             agents: the connections to the machines.
             wake: lets the pool manager step at once.
-            unbind_s: how long a release waits for the machine to reap the session.
+            unbind_s: how long a release waits for the machine to end the session.
             look_again_s: how often followers look for events of other processes.
         """
         self._store = store
@@ -128,7 +128,10 @@ class Leases:
             raise
 
     async def release(self, lease_id: str) -> Lease:
-        """End a lease: its session is reaped, its machine will be deleted. Idempotent.
+        """End a lease: its session is ended, its machine will be deleted. Idempotent.
+
+        A session that takes longer to end, or holds what is nowhere else, keeps its
+        machine a while (*held*); the lease ends all the same.
 
         Raises:
             NotFound: there never was such a lease.
@@ -141,11 +144,10 @@ class Leases:
             binding[1].cancel()
             await asyncio.wait({binding[1]})
         started = binding is not None or await self._store.binding(lease_id) is not None
+        settled = not started
         if started and lease.machine and self._agents.connected(lease.machine.id):
-            reaped = await self._agents.unbind(lease.machine.id, lease_id, self._unbind_s)
-            if not reaped:
-                _log.warning("%s did not reap lease %s in time", lease.machine.id, lease_id)
-        await self._store.end_lease(lease_id, "released")
+            settled = await self._agents.unbind(lease.machine.id, lease_id, self._unbind_s)
+        await self._store.end_lease(lease_id, "released", settled=settled)
         self._wake()
         return await self._store.lease(lease_id)
 
@@ -161,6 +163,7 @@ class Leases:
         return offers(
             wanted,
             self._inventory.facts(),
+            silent=self._inventory.unanswered(),
             machines=ledger.machines,
             waiting=[waiting.needs for waiting in ledger.waiting],
             boot_times_s=await self._store.boot_times_s(),

@@ -163,6 +163,9 @@ class Machine(Noun):
     isolation: str = Field(default="", description="what separates it, in a few words")
     lease: str | None = None
     reason: str = Field(default="", description="why it is in this state, for people")
+    holding: str = Field(
+        default="", description="what of its user's is on it and nowhere else yet, for people"
+    )
     created_at: datetime
     changed_at: datetime
 
@@ -208,7 +211,7 @@ class Offer(Noun):
     environment: Environment
     location: Location
     cloud: Name
-    size: Size
+    size: Size | None = Field(description="None: the place does not answer, so it is not known")
     free: int = Field(description="vacant now")
     booting: int = Field(description="on their way")
     next_in_s: float | None = Field(description="estimate until the next is free; 0 if free now")
@@ -241,6 +244,11 @@ class Program(Noun):
     cwd: str | None = None
 
 
+HOLD_FOLDER = "run/vmm/hold"
+"""Below a machine's root. A daemon that has a file there holds something of the user's that is
+nowhere else yet: the file's text says what, and the machine is not deleted while it is there."""
+
+
 class Daemon(Noun):
     """A program of root's that must be up before the session starts."""
 
@@ -249,6 +257,9 @@ class Daemon(Noun):
     mountpoint: str | None = Field(default=None, description="up when something is mounted here")
     socket: str | None = Field(default=None, description="up when this Unix socket accepts")
     timeout_s: float = 10
+    stop_s: float = Field(
+        default=5, ge=0, le=60, description="to end in; longer while something is held"
+    )
 
 
 class Session(Noun):

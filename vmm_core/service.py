@@ -123,6 +123,8 @@ class Service:
             on_failed=lambda machine, reason: self._pools.agent_failed(machine, reason),
             on_lost=lambda machine: self._pools.agent_lost(machine),
             on_ended=lambda machine, status: self._pools.session_ended(machine, status),
+            on_holding=lambda machine, what: self._pools.held.holding(machine, what),
+            on_unbound=lambda machine: self._pools.held.settled(machine),
         )
         self._agents = EveryAgent(switchboard, inventory, store.installation)
         policy = Policy(agent_grace_s=settings.agent_grace_s)

@@ -34,6 +34,7 @@ from .agent.protocol import (
     Failed,
     FromAgent,
     Hello,
+    Holding,
     Progress,
     Ready,
     ToAgent,
@@ -79,6 +80,8 @@ class Switchboard:
         on_failed: a machine can never be ready, with the reason.
         on_lost: an agent has been away for ``grace_s``.
         on_ended: a session's program ended by itself, with its exit status.
+        on_holding: what of its user's a machine holds that is nowhere else, in words.
+        on_unbound: a session ended, but for what the machine holds; may be told again.
         grace_s: how long an agent may be away, in seconds; binds are given up then.
     """
 
@@ -91,6 +94,8 @@ class Switchboard:
         on_failed: Callable[[str, str], Awaitable[None]],
         on_lost: Callable[[str], Awaitable[None]],
         on_ended: Callable[[str, int], Awaitable[None]],
+        on_holding: Callable[[str, str], Awaitable[None]],
+        on_unbound: Callable[[str], Awaitable[None]],
         grace_s: float = 5,
     ) -> None:
         self._store = store
@@ -99,6 +104,8 @@ class Switchboard:
         self._on_failed = on_failed
         self._on_lost = on_lost
         self._on_ended = on_ended
+        self._on_holding = on_holding
+        self._on_unbound = on_unbound
         self._grace_s = grace_s
         self._links: dict[str, Link] = {}
         self._away: dict[str, asyncio.Task[None]] = {}
@@ -155,7 +162,7 @@ class Switchboard:
         return answer
 
     async def unbind(self, machine_id: str, lease_id: str, timeout_s: float = 10) -> bool:
-        """End the session; whether the machine said that all of it is reaped."""
+        """End the session; whether the machine said that it ended."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self._ask(machine_id, lease_id, Unbind(lease=lease_id))
@@ -277,6 +284,9 @@ class Switchboard:
                 self._calls.answer(Bind, machine_id, frame.lease, BindFailed(frame.reason))
             case Unbound():
                 self._calls.answer(Unbind, machine_id, frame.lease, frame)
+                await self._on_unbound(machine_id)
+            case Holding():
+                await self._on_holding(machine_id, frame.reason)
             case Ended():
                 await self._on_ended(machine_id, frame.exit_status)
             case Activity():

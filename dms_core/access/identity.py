@@ -1,7 +1,9 @@
 """Who is calling: users' tokens, JWTs signed with the service's Ed25519 key.
 
 A token says who and until when, nothing else: what the user may do is decided
-on every call. It can be renewed while it is valid, until ``renew_until``.
+on every call. It can be renewed until ``renew_until``, also when it has
+expired: a service that was away ends nobody's session, and what a machine still
+has to send can be sent.
 """
 
 from __future__ import annotations
@@ -94,12 +96,12 @@ class Tokens:
         return known
 
     def renew(self, token: str, lifetime_s: float = LIFETIME_S) -> Token:
-        """A later token for the same user, for one that is still valid.
+        """A later token for the same user, for one that may have expired.
 
         Raises:
-            NotAuthenticated: it is not valid, or can be renewed no more.
+            NotAuthenticated: it is not ours, was changed, or can be renewed no more.
         """
-        known = self.verify(token)
+        known = self._decode(token)
         now = self._clock()
         if known.renew_until_s <= now:
             raise NotAuthenticated("The token can be renewed no more; log in again.")

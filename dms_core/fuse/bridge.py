@@ -26,8 +26,8 @@ class Bridge:
         self._thread.start()
         self._open = True
 
-    def call(self, work: Coroutine[Any, Any, T], deadline_s: float) -> T:
-        """The result of ``work``.
+    def call(self, work: Coroutine[Any, Any, T], deadline_s: float | None) -> T:
+        """The result of ``work``; None: without a deadline, as long as it takes.
 
         Raises:
             TimedOut: it was not ready in time, and has been cancelled.

@@ -11,17 +11,22 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 
 from .. import errors
+from ..cache.cached import Cached
 from ..model import Entry, Kind, Policy, Queue, Volume
 from ..paths import folder_of
 from .file import JournalFile
-from .moving import Moving
+from .hold import HoldFile
+from .journal import Journal
+from .moving import Moving, Waits
 
 log = logging.getLogger(__name__)
 
 _PIECE_BYTES = 4 << 20
 _TRIES = 5
+_HOLD_S = 1.0
 
 
 class Journaled(Moving):
@@ -32,21 +37,47 @@ class Journaled(Moving):
         journal: where changes of homes are accepted.
         user: named in conflicting versions.
         waits: how long callers wait.
+        hold_file: says while something is unsent that this machine must stay; None: no file.
     """
+
+    def __init__(
+        self,
+        cached: Cached,
+        journal: Journal,
+        user: str,
+        *,
+        waits: Waits | None = None,
+        hold_file: Path | None = None,
+    ) -> None:
+        super().__init__(cached, journal, user, waits=waits)
+        self._hold = HoldFile(hold_file, journal, user)
+        self._telling: asyncio.Task[None] | None = None
 
     def start(self, volumes: Iterable[Volume]) -> None:
         """Begin to send; homes among ``volumes`` are journaled. Call it within the loop."""
         self._loop = asyncio.get_running_loop()
         self._volumes = frozenset(one.name for one in volumes if one.policy is Policy.HOME)
         self.journal.became_unsent = self._became_unsent
+        self._telling = self._loop.create_task(self._tell_what_is_held())
         for file in self.journal.unsent():
             if file.record.base is not None:
                 self._aliases.replaced(file.path, file.record.id, file.record.base.id)
         self.queue.start()
 
+    async def emptied(self) -> None:
+        """If somebody keeps this machine for it, return when the service has everything."""
+        left = self.journal.unsent()
+        if left and self._hold.is_kept:
+            log.warning("%d files are not sent yet; this mount ends when they are", len(left))
+            await self.queue.emptied()
+
     async def stop(self) -> None:
         """Send what can be sent soon, say what stays, let go of the journal."""
         await self.queue.stop(self.waits.drain_s)
+        if self._telling is not None:
+            self._telling.cancel()
+            await asyncio.gather(self._telling, return_exceptions=True)
+        self._hold.update()
         left = self.journal.unsent()
         if left:
             log.warning(
@@ -210,7 +241,20 @@ class Journaled(Moving):
         self.journal.add(file)
         self._became_unsent(file)
 
+    async def _gone(self, file: JournalFile) -> None:
+        await super()._gone(file)
+        await asyncio.to_thread(self._hold.update)
+
+    async def _tell_what_is_held(self) -> None:
+        while True:
+            try:
+                await asyncio.to_thread(self._hold.update)
+            except errors.DmsError as error:
+                log.warning("%s", error)
+            await asyncio.sleep(_HOLD_S)
+
     def _became_unsent(self, file: JournalFile) -> None:
+        self._hold.raised()
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self.cached.events.touched, file.path)
 

@@ -30,7 +30,8 @@ _LONGEST_STUCK_S = 300.0
 
 REMEDIES: dict[type[errors.DmsError], str] = {
     errors.NoSpace: "Remove something from your home; it is sent when there is room.",
-    errors.NotAuthenticated: "Your session's token has ended; start a new session to send it.",
+    errors.NotAuthenticated: "Your session's token has ended; "
+    "copy the file elsewhere, or ask an operator to send it.",
     errors.NotAllowed: "Ask who runs the service to let you write there; it is tried again.",
     errors.NotFound: "Make its folder again, or move the file elsewhere; it is tried again.",
 }
@@ -80,6 +81,14 @@ class UploadQueue:
         for task in self._workers.values():
             task.cancel()
         await asyncio.gather(*self._workers.values(), return_exceptions=True)
+
+    async def emptied(self) -> None:
+        """Return when nothing waits any more, however long that takes."""
+        while left := self._journal.unsent():
+            for file in left:
+                if file.wanted_edits < file.edits:
+                    self.kick(file)
+            await asyncio.sleep(_FIRST_PAUSE_S)
 
     def kick(self, file: JournalFile) -> None:
         """Have a file sent as it is now: soon, at once if nothing else is on its way."""

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from examples.demo.stack import Stack, until
-from vmm_core.model import Lease
+from vmm_core.model import Lease, MachineState
 
 from ..support import pages
 from .notebook import Kernel
@@ -95,3 +95,38 @@ def test_the_vmm_is_killed_and_comes_back(stack: Stack, kernel: Kernel, browser:
     with stack.vmm() as vmm:  # ready machines were kept as well, and are leased once only
         leased = [lease.machine.id for lease in vmm.leases() if lease.machine]
         assert len(leased) == len(set(leased))
+
+
+def test_a_stop_while_the_dms_is_away_loses_nothing(stack: Stack, browser: Browser) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    pages.log_in(page, stack.hub_url, "carol", stack.settings.password)
+    pages.open_spawn_page(page, stack.hub_url, "carol")
+    pages.choose(page, "sans-for-sans2d", "clf")
+    pages.press_start(page)
+    pages.wait_for_lab(page)
+    try:
+        with Kernel(page, f"{stack.hub_url}/user/carol") as kernel:
+            assert kernel.run("import os; print(os.listdir('/data/home/carol') != None)") == "True"
+            stack.stop_part("dms")
+            wrote = "open('/data/home/carol/kept.txt', 'w').write('the only copy')"
+            assert kernel.run(f"print({wrote})") == "13"
+        pages.stop_server(page, stack.hub_url)
+        with stack.vmm() as vmm:
+            for _ in until(60):
+                held = [one for one in vmm.machines() if one.state is MachineState.HELD]
+                if held and held[0].holding:
+                    break
+        assert [one.lease for one in held] == [None]
+        assert "carol not sent yet" in held[0].reason
+        kept = held[0].id
+    finally:
+        stack.start_dms()
+        stack.wait_for("dms", f"{stack.dms_url}/dms/api/v1/health")
+    with stack.vmm() as vmm:
+        for _ in until(60):
+            if kept not in {one.id for one in vmm.machines()}:
+                break
+        assert kept not in {one.id for one in vmm.machines()}
+    assert (stack.settings.data / "home/carol/kept.txt").read_text() == "the only copy"
+    context.close()

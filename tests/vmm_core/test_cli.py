@@ -27,6 +27,7 @@ COMMANDS = [
     "leases",
     "release",
     "machines",
+    "delete",
     "pools",
     "token",
     "check",
@@ -125,6 +126,54 @@ async def test_tables_show_what_there_is(vmm, service, site):
     assert "mantid@sim/small" in out
 
 
+async def test_an_operator_deletes_a_machine_that_nobody_leases(vmm, service, site):
+    async with VmmClient(service.url, site.tokens["operator"]) as operator:
+        (machine, *_) = await eventually(operator.machines)
+        status, out, _ = await vmm("operator", "delete", machine.id)
+        assert (status, machine.id in out) == (0, True)
+        machines = await eventually(
+            operator.machines, lambda found: machine.id not in {one.id for one in found}
+        )
+        assert machine.id not in {one.id for one in machines}
+    status, _, err = await vmm("operator", "delete", "no-such", "--discard")
+    assert (status, one_sentence(err), "no-such" in err) == (1, True, True)
+
+
+async def test_a_place_that_does_not_answer_is_shown_as_that(site, capsys, unused_tcp_port):
+    secret = site.folder / "secret"
+    secret.write_text("s3cr3t")
+    secret.chmod(0o600)
+    (site.folder / "environments.yaml").write_text(
+        site.catalogue.read_text()
+        .replace("clouds:\n", "  - {name: dls, title: Diamond}\nclouds:\n" + silent_cloud(secret))
+        .replace("PORT", str(unused_tcp_port))
+        .replace("pools:\n", "pools:\n  - {environment: gpu, cloud: far, size: m1.large}\n")
+    )
+    async with running(site) as service:
+        asks = ["--url", service.url, "--token-file", str(site.token_file("alice"))]
+        assert await asyncio.to_thread(main, ["environments", *asks]) == 0
+        out, _ = capsys.readouterr()
+        assert re.search(r"^gpu\s.*ral, dls \(Diamond does not answer now\)\s*$", out, re.M)
+        assert re.search(r"^mantid\s.* ral\s*$", out, re.M)
+        assert await asyncio.to_thread(main, ["offers", "--environment", "gpu", *asks]) == 0
+        out, _ = capsys.readouterr()
+        assert re.search(r"gpu\s+dls\s+not known(\s+-){3}\s+0\s+Diamond does not answer", out)
+        assert await asyncio.to_thread(main, ["acquire", "--location", "dls", *asks]) == 1
+        assert "and Diamond does not answer now: try again" in capsys.readouterr().err
+        assert await asyncio.to_thread(main, ["offers", "--location", "dls", "--json", *asks]) == 0
+        (offer,) = json.loads(capsys.readouterr().out)
+        assert (offer["size"], offer["available"]) == (None, False)
+
+
+def silent_cloud(secret):
+    """A cloud of the catalogue at ``dls``, where nobody listens."""
+    options = "auth_url: 'http://127.0.0.1:PORT/v3', credential_id: c, zone: a, network: n, "
+    return (
+        "  - {name: far, kind: openstack, location: dls, "
+        f"options: {{{options}credential_secret_file: '{secret}'}}}}\n"
+    )
+
+
 async def test_refusals_are_one_sentence(vmm):
     for name, arguments, says in [
         ("alice", ("acquire", "--environment", "mantd"), "'mantid'"),
@@ -133,6 +182,7 @@ async def test_refusals_are_one_sentence(vmm):
         ("alice", ("acquire", "--owner", "bob"), "lease:any"),
         ("alice", ("release", "l-none"), "l-none"),
         ("alice", ("machines",), "operate"),
+        ("alice", ("delete", "vmm-1"), "operate"),
     ]:
         status, out, err = await vmm(name, *arguments)
         assert (status, out) == (1, ""), arguments

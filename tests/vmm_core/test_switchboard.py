@@ -10,7 +10,7 @@ from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 from tornado.web import Application
 
-from vmm_core.agent.protocol import BindError, Failed, Unbind, Unbound
+from vmm_core.agent.protocol import BindError, Failed, Holding, Unbind, Unbound
 from vmm_core.api.agents import AgentSocket
 from vmm_core.api.models import PREFIX
 from vmm_core.errors import BindFailed
@@ -20,6 +20,7 @@ from vmm_core.store import Store
 from vmm_core.switchboard import Switchboard
 from vmm_core.tokens import sha256_of
 
+from ..support.waiting import until_async
 from .agents import WAIT_S, HungUpError, WireAgent
 
 SESSION = Session(
@@ -41,6 +42,8 @@ class Exchange:
             on_failed=lambda machine, reason: self.reports.put(("failed", machine, reason)),
             on_lost=lambda machine: self.reports.put(("lost", machine)),
             on_ended=lambda machine, status: self.reports.put(("ended", machine, status)),
+            on_holding=lambda machine, what: self.reports.put(("holding", machine, what)),
+            on_unbound=lambda machine: self.reports.put(("unbound", machine)),
             grace_s=grace_s,
         )
         application = Application(
@@ -106,12 +109,6 @@ def open_exchange(store, tmp_path):
 async def exchange(open_exchange):
     async with open_exchange() as exchange:
         yield exchange
-
-
-async def until(condition):
-    async with asyncio.timeout(WAIT_S):
-        while not condition():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.01)
 
 
 async def refuse_progress(percent, message):
@@ -279,7 +276,19 @@ async def test_unbind_returns_when_all_is_reaped(exchange):
         assert await agent.receive() == Unbind(lease="l1")
         await agent.send(Unbound(lease="l1"))
         assert await unbinding
+        assert await exchange.report() == ("unbound", "m1")
         assert not await exchange.switchboard.unbind("m1", "l1", 0.05)
+
+
+async def test_what_a_machine_holds_is_reported_and_so_is_a_late_end(exchange):
+    async with exchange.agent("m1") as agent:
+        await agent.greet()
+        await agent.send(Holding(lease="l1", reason="2 files"))
+        assert await exchange.report() == ("holding", "m1", "2 files")
+        await agent.send(Holding(lease="l1", reason=""))
+        assert await exchange.report() == ("holding", "m1", "")
+        await agent.send(Unbound(lease="l1"))
+        assert await exchange.report() == ("unbound", "m1")
 
 
 async def test_a_probe_of_a_machine_that_hangs_says_no(exchange):
@@ -301,7 +310,7 @@ async def test_an_agent_that_comes_back_within_the_grace_was_never_lost(open_exc
         async with exchange.agent("m1") as agent:
             await agent.greet()
             await agent.cut()
-            await until(lambda: not exchange.switchboard.connected("m1"))
+            await until_async(lambda: not exchange.switchboard.connected("m1"), "m1 left", WAIT_S)
         async with exchange.agent("m1", agent.reconnect_token) as agent:
             await agent.greet()
             # m2 leaves after m1 did: once it is reported, m1's time is over, too.
@@ -318,7 +327,7 @@ async def test_a_service_that_stops_reports_nobody_lost(open_exchange):
         with pytest.raises(HungUpError) as hung_up:
             await agent.receive()
         assert hung_up.value.code == 1012
-        await until(lambda: not exchange.switchboard.connected("m1"))
+        await until_async(lambda: not exchange.switchboard.connected("m1"), "m1 left", WAIT_S)
         assert exchange.reports.empty()
 
 
@@ -332,7 +341,7 @@ async def test_what_is_no_frame_ends_the_connection(exchange, text):
         with pytest.raises(HungUpError) as hung_up:
             await agent.receive()
         assert hung_up.value.code in (4400, 1009, 1006)
-        await until(lambda: not exchange.switchboard.connected("m1"))
+        await until_async(lambda: not exchange.switchboard.connected("m1"), "m1 left", WAIT_S)
 
 
 async def test_the_first_frame_must_be_hello(exchange):

@@ -15,8 +15,10 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import jwt
 from pydantic import ValidationError
@@ -25,6 +27,7 @@ from .. import __version__
 from ..model import Session
 from .activity import Meter
 from .connection import Connection
+from .holds import Holds
 from .identity import Identity
 from .programs import PreloadError, Programs, ServerGoneError
 from .protocol import (
@@ -34,6 +37,7 @@ from .protocol import (
     Ended,
     Failed,
     Hello,
+    Holding,
     Progress,
     Ready,
     Unbind,
@@ -48,6 +52,12 @@ PRELOAD_S = 300.0
 
 ACTIVITY_S = 30.0
 """Between two reports of how busy the machine is."""
+
+HOLDS_S = 1.0
+"""Between two looks at what the machine holds; what is there at one look only is not told."""
+
+HOLDS_AGAIN_S = 30.0
+"""Between two reports of what it holds while it goes on to hold something."""
 
 
 class Agent:
@@ -65,6 +75,9 @@ class Agent:
         self._root = root
         self._programs = programs
         self._meter = Meter(root)
+        self._holds = Holds(root)
+        self._told_holding = ""
+        self._told_at = 0.0
         self._connection = Connection(
             identity,
             Hello(machine=identity.machine, version=__version__, root=root, isolation=isolation),
@@ -74,21 +87,24 @@ class Agent:
         self._readiness: Ready | Failed | None = None
         self._session: RunningSession | None = None
         self._work: asyncio.Task[None] | None = None
-        self._unbinding: asyncio.Task[None] | None = None
+        self._unbinding: set[asyncio.Task[None]] = set()
+        self._ending = asyncio.Lock()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until ``stop``, then reap the session."""
-        tasks = [asyncio.create_task(work) for work in (self._prepare(), self._connection.run())]
+        works = (self._prepare(), self._connection.run(), self._watch_holds())
+        tasks: list[asyncio.Task[Any]] = [asyncio.create_task(work) for work in works]
         stopping = asyncio.create_task(stop.wait())
         try:
             done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
-            await self._end_session()
-            for task in (stopping, *tasks):
+            tasks += [stopping, *self._unbinding]
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(stopping, *tasks, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._end_session(holds=lambda: False)
 
     async def _prepare(self) -> None:
         """Say ready once the modules are imported, then now and then how busy it is."""
@@ -114,7 +130,9 @@ class Agent:
         if isinstance(request, Bind):
             self._on_bind(request)
         else:
-            self._unbinding = asyncio.create_task(self._unbind(request.lease))
+            unbinding = asyncio.create_task(self._unbind(request.lease))
+            self._unbinding.add(unbinding)
+            unbinding.add_done_callback(self._unbinding.discard)
 
     def _on_bind(self, bind: Bind) -> None:
         identity = self._identity
@@ -141,6 +159,7 @@ class Agent:
         if refusal:
             self._connection.send(BindError(lease=lease, reason=refusal))
         elif identity.lease is None:
+            self._holds.prepare()
             identity.bound(lease)
             self._work = asyncio.create_task(self._bind(lease, session))
 
@@ -180,24 +199,52 @@ class Agent:
         self._connection.send(Ended(lease=lease, exit_status=status))
 
     async def _unbind(self, lease: str) -> None:
+        """End the session and say so; what holds something ends later, which is said again."""
         if self._identity.lease == lease:
-            await self._end_session()
+            await self._end_session(holds=lambda: bool(self._holds.reason()))
+            self._tell_holding(self._holds.reason())
         self._connection.send(Unbound(lease=lease))
-
-    async def _end_session(self) -> None:
-        if self._work:
-            self._work.cancel()
-            await asyncio.gather(self._work, return_exceptions=True)
-        if self._session:
-            await self._session.stop()
+        if self._session and self._identity.lease == lease:
+            await self._session.linger()
             self._session = None
+            self._tell_holding(self._holds.reason())
+            self._connection.send(Unbound(lease=lease))
+
+    async def _end_session(self, holds: Callable[[], bool]) -> None:
+        """Leaves a session whose daemons stay, because something is held."""
+        async with self._ending:
+            if self._work:
+                self._work.cancel()
+                await asyncio.gather(self._work, return_exceptions=True)
+            if self._session and await self._session.stop(holds):
+                self._session = None
+
+    async def _watch_holds(self) -> None:
+        """Say what the machine holds: not each file that is being saved, nor each byte more."""
+        before = ""
+        while True:
+            reason = self._holds.reason()
+            again = time.monotonic() - self._told_at >= HOLDS_AGAIN_S
+            lasts = bool(reason) == bool(before)
+            if lasts and (again or bool(reason) != bool(self._told_holding)):
+                self._tell_holding(reason)
+            before = reason
+            await asyncio.sleep(HOLDS_S)
+
+    def _tell_holding(self, reason: str, *, anew: bool = False) -> None:
+        lease = self._identity.lease
+        if lease is not None and (anew or reason != self._told_holding):
+            self._told_holding, self._told_at = reason, time.monotonic()
+            self._connection.send(Holding(lease=lease, reason=reason))
 
     def _say_what_holds(self) -> None:
         """To a VMM that may know nothing of us any more."""
         if self._identity.lease is None:
             if self._readiness is not None:
                 self._connection.send(self._readiness)
-        elif self._session is None and self._work is None:
+            return
+        self._tell_holding(self._holds.reason(), anew=True)
+        if self._session is None and self._work is None:
             # The agent crashed, and the session with it.
             killed = -int(signal.SIGKILL)
             self._connection.send(Ended(lease=self._identity.lease, exit_status=killed))

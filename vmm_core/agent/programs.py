@@ -7,7 +7,7 @@ import itertools
 import json
 import signal
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -83,13 +83,18 @@ class Programs:
         await asyncio.shield(process.pid)
         return process
 
-    async def stop(self, process: Process, grace_s: float) -> None:
-        """SIGTERM, and SIGKILL after ``grace_s`` seconds."""
+    async def stop(
+        self, process: Process, grace_s: float, spare: Callable[[], bool] = lambda: False
+    ) -> bool:
+        """SIGTERM, and SIGKILL after ``grace_s`` seconds unless ``spare()``; whether it ended."""
         for number, wait_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, 5)):
             if process.exit_status.done():
-                return
+                return True
+            if number is signal.SIGKILL and spare():
+                return False
             self._say({"word": "signal", "number": process.number, "signal": int(number)})
             await asyncio.wait([process.exit_status], timeout=wait_s)
+        return process.exit_status.done()
 
     async def reap(self, spared: Iterable[Process] = ()) -> bool:
         """SIGKILL everything that was ever started but the ``spared``; whether it all died."""

@@ -87,8 +87,19 @@ class Ended(Noun):
     exit_status: int
 
 
+class Holding(Noun):
+    """Something of the lease's user is on this machine and nowhere else yet."""
+
+    type: Literal["holding"] = "holding"
+    lease: str
+    reason: str = Field(max_length=1000, description="what, for people; empty: nothing any more")
+
+
 class Unbound(Noun):
-    """All that belonged to the user is reaped: processes, mounts, files."""
+    """The user's session ended; all of it is reaped but the daemons that hold something.
+
+    Said again when those have ended, too.
+    """
 
     type: Literal["unbound"] = "unbound"
     lease: str
@@ -124,7 +135,7 @@ class Unbind(Noun):
 
 
 FromAgent = Annotated[
-    Hello | Ready | Failed | Progress | Bound | BindError | Ended | Unbound | Activity,
+    Hello | Ready | Failed | Progress | Bound | BindError | Ended | Holding | Unbound | Activity,
     Field(discriminator="type"),
 ]
 ToAgent = Annotated[Welcome | Bind | Unbind, Field(discriminator="type")]

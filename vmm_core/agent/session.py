@@ -1,7 +1,8 @@
 """One user's session on this machine: made by a bind, reaped by an unbind.
 
 What is made in order (account, files, daemons, program) is undone in reverse
-order, also when it was made only in part.
+order, also when it was made only in part. A daemon that holds something of the
+user's which is nowhere else yet may stay longer than the rest.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import re
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,9 +25,6 @@ from .programs import Process, Programs, ServerGoneError
 
 PROGRAM_GRACE_S = 3.0
 """The notebook server's time to end by itself."""
-
-DAEMON_GRACE_S = 5.0
-"""A daemon's time to flush and unmount."""
 
 Tell = Callable[[int, str], None]
 """Takes percent and a sentence for the user's progress page."""
@@ -58,8 +57,9 @@ class RunningSession:
         self._path = path
         self._account: Account | None = None
         self._written: list[str] = []
-        self._daemons: list[Process] = []
+        self._daemons: list[tuple[Process, float]] = []
         self._program: Process | None = None
+        self._lingering = False
         self.seconds: dict[str, float] = {}
 
     async def start(self, tell: Tell) -> asyncio.Future[int]:
@@ -89,17 +89,43 @@ class RunningSession:
         self.seconds["total"] = time.monotonic() - begun
         return status
 
-    async def stop(self) -> None:
-        """End the program, then everything it left, then the daemons in reverse; remove files."""
+    async def stop(self, holds: Callable[[], bool] = lambda: False) -> bool:
+        """End the program, then everything it left, then the daemons in reverse; remove files.
+
+        Args:
+            holds: whether something is held; then daemons that have not ended in
+                time stay, with their files, until :meth:`linger` has seen their end.
+
+        Returns:
+            Whether all of it ended.
+        """
+        if self._lingering and holds():
+            return False
         try:
             if self._program:
                 await self._programs.stop(self._program, PROGRAM_GRACE_S)
-            await self._programs.reap(spared=self._daemons)
-            while self._daemons:
-                await self._programs.stop(self._daemons.pop(), DAEMON_GRACE_S)
-            await self._programs.reap()
+            await self._programs.reap(spared=[process for process, _ in self._daemons])
+            for daemon in list(reversed(self._daemons)):
+                if await self._programs.stop(*daemon, spare=holds):
+                    self._daemons.remove(daemon)
         except ServerGoneError:
-            pass  # it took everything along
+            self._daemons.clear()  # it took everything along
+        self._lingering = bool(self._daemons)
+        if self._lingering:
+            return False
+        await self._clear()
+        return True
+
+    async def linger(self) -> None:
+        """Return when the daemons that stayed have ended, too, and nothing is left."""
+        while self._daemons:
+            await asyncio.wait([process.exit_status for process, _ in self._daemons])
+            self._daemons.clear()
+        await self._clear()
+
+    async def _clear(self) -> None:
+        with suppress(ServerGoneError):
+            await self._programs.reap()
         while self._written:
             files.remove(self._written.pop(), root=self._root)
 
@@ -134,7 +160,7 @@ class RunningSession:
             log=self._log(daemon.name),
         )
         process = await self._programs.start(start)
-        self._daemons.append(process)
+        self._daemons.append((process, daemon.stop_s))
 
         async def up() -> bool:
             mounted = daemon.mountpoint is None or waiting.is_mounted(daemon.mountpoint)

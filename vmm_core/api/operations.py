@@ -36,6 +36,12 @@ class EventsQuery(Noun):
     since: int = Field(default=0, ge=0, description="number of the first event wanted")
 
 
+class DeleteQuery(Noun):
+    """How to delete a machine."""
+
+    discard: bool = Field(default=False, description="also what it holds that is nowhere else")
+
+
 async def health(services: Services, call: Call[Nothing, Nothing]) -> Answer:
     """The service answers, and so does its store."""
     await services.store.lease_of("")  # any query will do; this one is cheap
@@ -65,6 +71,12 @@ async def pools(services: Services, call: Call[Nothing, Nothing]) -> Answer:
 async def machines(services: Services, call: Call[Nothing, Nothing]) -> Answer:
     """Every machine that is not deleted."""
     return Answer(await services.store.machines())
+
+
+async def delete_machine(services: Services, call: Call[Nothing, DeleteQuery]) -> Answer:
+    """Delete a machine that nobody leases."""
+    machine_id = call.path["machine"]
+    return Answer(await services.pools.held.remove(machine_id, discard=call.query.discard))
 
 
 async def acquire(services: Services, call: Call[LeaseRequest, Nothing]) -> Answer:

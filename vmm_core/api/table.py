@@ -24,7 +24,7 @@ from ..pools.status import PoolStatus
 from ..tokens import Scope
 from . import operations
 from .models import Health, LeaseRequest
-from .operations import EventsQuery, LeasesQuery
+from .operations import DeleteQuery, EventsQuery, LeasesQuery
 from .problems import BodyTooLarge
 from .routes import MIB, Nothing, Route
 
@@ -96,6 +96,18 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         query=Nothing,
         run=operations.machines,
         scopes=OPERATING,
+    ),
+    Route(
+        method="DELETE",
+        path="/machines/{machine}",
+        name="delete_machine",
+        summary="Delete a machine that nobody leases; with `discard` also what it holds",
+        answers={200: Machine},
+        body=Nothing,
+        query=DeleteQuery,
+        run=operations.delete_machine,
+        scopes=OPERATING,
+        errors=(NotFound, Conflict),
     ),
     Route(
         method="POST",

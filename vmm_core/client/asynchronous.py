@@ -42,6 +42,7 @@ _ENVIRONMENTS = TypeAdapter(list[Environment])
 _LOCATIONS = TypeAdapter(list[Location])
 _OFFERS = TypeAdapter(list[Offer])
 _POOLS = TypeAdapter(list[PoolStatus])
+_MACHINE = TypeAdapter(Machine)
 _MACHINES = TypeAdapter(list[Machine])
 _LEASES = TypeAdapter(list[Lease])
 _LEASE = TypeAdapter(Lease)
@@ -103,6 +104,20 @@ class VmmClient:
     async def machines(self) -> list[Machine]:
         """Every machine that is not deleted. Needs the scope ``operate``."""
         return await self._get("machines", _MACHINES)
+
+    async def delete(self, machine_id: str, *, discard: bool = False) -> Machine:
+        """Delete a machine that nobody leases. Needs the scope ``operate``.
+
+        Args:
+            machine_id: which.
+            discard: also if it holds something of its user's that is nowhere else.
+        """
+        return await self._transport.call(
+            "DELETE",
+            f"machines/{quote(machine_id, safe='')}",
+            _MACHINE,
+            params={"discard": "true"} if discard else {},
+        )
 
     async def acquire(
         self, needs: Needs, *, owner: str | None = None, key: str | None = None

@@ -82,6 +82,10 @@ class Vmm:
         """See :meth:`VmmClient.machines`."""
         return self._run(self._client.machines())
 
+    def delete(self, machine_id: str, *, discard: bool = False) -> Machine:
+        """See :meth:`VmmClient.delete`."""
+        return self._run(self._client.delete(machine_id, discard=discard))
+
     def acquire(self, needs: Needs, *, owner: str | None = None, key: str | None = None) -> Lease:
         """See :meth:`VmmClient.acquire`."""
         return self._run(self._client.acquire(needs, owner=owner, key=key))

@@ -34,5 +34,5 @@ class Agents(Protocol):
         ...
 
     async def unbind(self, machine_id: str, lease_id: str, timeout_s: float = 10) -> bool:
-        """End the session; whether the agent said within ``timeout_s`` that all is reaped."""
+        """End the session; whether the agent said within ``timeout_s`` that it ended."""
         ...

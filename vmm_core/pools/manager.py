@@ -28,6 +28,7 @@ from ..store import Store
 from ..store.records import Ledger
 from .agents import Agents
 from .effects import Effects
+from .held import Held
 from .inventory import Inventory
 from .plan import Pause, PoolPlan, Snapshot, plan
 from .policy import Policy
@@ -53,6 +54,7 @@ class PoolManager:
         self._stepping = asyncio.Lock()
         self._effects = Effects(store, inventory, self._policy, self.wake)
         self._survey = Survey(inventory.clouds, store.installation, self._policy, store.now)
+        self.held = Held(store, agents, self._policy, self.wake)
         self._asking: asyncio.Task[None] | None = None
         self._plans: dict[str, PoolPlan] = {}
         self._forget_at = store.now()
@@ -91,7 +93,9 @@ class PoolManager:
         lease_id = await self._store.lease_of(machine_id)
         if lease_id is not None:
             how = "" if exit_status is None else f" with exit status {exit_status}"
-            await self._store.end_lease(lease_id, f"the session ended by itself{how}")
+            await self._store.end_lease(
+                lease_id, f"the session ended by itself{how}", settled=False
+            )
             self.wake()
 
     async def resume(self, pool: str) -> None:
@@ -152,6 +156,7 @@ class PoolManager:
         finally:
             stopped.cancel()
             await self._effects.stop(timeout_s=2)
+            await self.held.stop()
             await self.stop_asking()
             with suppress(Exception):  # the locks run out by themselves
                 await self._store.unlock_pools(self._holder)
@@ -168,10 +173,17 @@ class PoolManager:
     async def drain(self, timeout_s: float) -> list[str]:
         """End all leases and delete every machine, for a service that goes for good.
 
-        Call it when ``run`` has ended. Returns the names of machines that are left.
+        Sessions are ended first, so that what they hold can be sent; what is not
+        sent by then is lost, and said. Call it when ``run`` has ended. Returns the
+        names of machines that are left.
         """
         for lease in await self._store.leases():
-            await self._store.end_lease(lease.id, "the service was shut down")
+            settled = await self._store.binding(lease.id) is None
+            await self._store.end_lease(lease.id, "the service was shut down", settled=settled)
+        await self.held.end_all(await self._store.machines())
+        for machine in await self._store.machines():
+            if machine.holding:
+                _log.error("machine %s is deleted with %s", machine.id, machine.holding)
         end = asyncio.get_running_loop().time() + timeout_s
         while True:
             for machine in (await self._store.ledger()).machines:
@@ -195,6 +207,7 @@ class PoolManager:
         for cloud, listed in lists.items():
             await self._reconcile(cloud, listed, ledger, held, in_flight)
         await self._check_agents(ledger, held)
+        await self.held.step(ledger, held)
         await self._store.serve(self._inventory.decide)
         await self._refuse_overdue(ledger)
         await self._forget(ledger.now)
@@ -304,7 +317,7 @@ class PoolManager:
         failed = await self._store.fail_machine(
             machine.id, reason=why, message=f"the machine is gone: {why}", only_from={machine.state}
         )
-        if failed and machine.state is not S.ACQUIRED:
+        if failed and machine.state not in (S.ACQUIRED, S.HELD):
             await self._effects.failed(machine.pool, machine.fingerprint, f"{machine.id}: {why}")
 
     async def _refuse_overdue(self, ledger: Ledger) -> None:

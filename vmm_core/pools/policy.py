@@ -41,6 +41,11 @@ class Policy:
     """A cloud that does not answer what it has within this is left out of a step."""
     slow_s: float = 2
     """A cloud that fails after more than this is asked again beside the steps."""
+    unbind_s: float = 120
+    """How long the agent of a held machine may take to end its session."""
+    held_silent_s: float = 24 * 3600
+    """A held machine whose agent is away for this long is deleted, if it is not known to hold
+    anything."""
     lock_s: float = 20
     """How long a pool stays with a manager that does not come back."""
     keep_s: float = 90 * 24 * 3600

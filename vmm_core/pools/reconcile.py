@@ -54,13 +54,13 @@ def reconcile(
     found, failed, missing = [], [], set()
     for machine in machines:
         seen = by_name.get(machine.id)
-        if machine.id in in_flight or machine.state in (S.DELETING, S.FAILED, S.HELD):
+        if machine.id in in_flight or machine.state in (S.DELETING, S.FAILED):
             continue
         if seen is None:
             missing.add(machine.id)
             if why := _gone(machine, missing_since.get(machine.id, now), now, policy):
                 failed.append((machine, why))
-        elif seen.state is CloudState.FAILED and machine.state is not S.ACQUIRED:
+        elif seen.state is CloudState.FAILED and not _is_kept(machine):
             failed.append((machine, seen.reason or "its cloud says it failed"))
         elif machine.state in (S.REQUESTED, S.BUILDING, S.PROVISIONED):
             found.append((machine, seen))
@@ -71,6 +71,11 @@ def reconcile(
         missing=frozenset(missing),
         orphans=frozenset(m.id for m in listed if m.name not in wanted),
     )
+
+
+def _is_kept(machine: Machine) -> bool:
+    """Whether a machine that no longer runs stays: what its user left may be on its disk."""
+    return machine.state is S.ACQUIRED or (machine.state is S.HELD and bool(machine.holding))
 
 
 def _gone(machine: Machine, since: datetime, now: datetime, policy: Policy) -> str:

@@ -79,4 +79,5 @@ class SimulatedAgents:
 
     async def unbind(self, machine_id: str, lease_id: str, timeout_s: float = 10) -> bool:
         """See :class:`.agents.Agents`."""
-        return self.bound.pop(machine_id, None) is not None
+        self.bound.pop(machine_id, None)
+        return self.connected(machine_id)

@@ -11,7 +11,7 @@ from sqlalchemy import Row, delete, insert, select, update
 
 from ..allocation.explain import Decision
 from ..allocation.facts import Counts
-from ..model import Explanation, Lease, LeaseEvent, LeaseState, Machine, MachineState, Needs
+from ..model import Explanation, Lease, LeaseEvent, LeaseState, Machine, Needs
 from . import machines
 from .engine import Transaction, upsert
 from .records import Binding, Waiting
@@ -149,9 +149,18 @@ async def wait_again(tx: Transaction, lease_id: str, explanation: Explanation) -
 
 
 async def end(
-    tx: Transaction, lease_id: str, state: LeaseState, stage: Stage, message: str
+    tx: Transaction,
+    lease_id: str,
+    state: LeaseState,
+    stage: Stage,
+    message: str,
+    *,
+    settled: bool = True,
 ) -> bool:
-    """End a lease that lasts, and let its machine go; whether it was this call that did."""
+    """End a lease that lasts, and let its machine go; whether it was this call that did.
+
+    ``settled`` says that no session of the lease runs any more.
+    """
     row = (
         await tx.connection.execute(
             update(leases)
@@ -163,7 +172,8 @@ async def end(
     if row is None:
         return False
     if row.machine is not None:
-        await machines.move(tx, row.machine, MachineState.DELETING, reason=message)
+        holding = await machines.let_go(tx, row.machine, message, settled=settled)
+        message += f"; the machine is kept for now: {holding}" if holding else ""
     await tell(tx, lease_id, stage, 100, message)
     return True
 
@@ -231,6 +241,13 @@ async def holder(tx: Transaction, machine_id: str) -> str | None:
     query = select(leases.c.id).where(leases.c.machine == machine_id, leases.c.ended_at.is_(None))
     row = (await tx.connection.execute(query)).first()
     return row.id if row else None
+
+
+async def last(tx: Transaction, machine_id: str) -> str | None:
+    """The lease that a machine was for, also after its end; a machine has one in its life."""
+    query = select(leases.c.id).where(leases.c.machine == machine_id)
+    found: str | None = (await tx.connection.execute(query)).scalar()
+    return found
 
 
 async def _give(tx: Transaction, lease_id: str, machine: Machine, explanation: Explanation) -> None:

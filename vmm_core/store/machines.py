@@ -6,7 +6,19 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Row, Select, and_, case, delete, exists, func, insert, select, update
+from sqlalchemy import (
+    Row,
+    Select,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from ..allocation.facts import BOOTING, Counts
 from ..model import Machine
@@ -84,6 +96,46 @@ async def move(
         .values(state=to, reason=reason, changed_at=tx.now, **values)
     )
     return done.rowcount == 1
+
+
+async def let_go(tx: Transaction, machine_id: str, reason: str, *, settled: bool) -> str:
+    """Have a machine deleted whose lease ended, or hold it; what it holds of its user's.
+
+    It is held while it holds something, and until its session has ended (``settled``).
+    """
+    query = select(machines.c.holding).where(machines.c.id == machine_id)
+    holding = str((await tx.connection.execute(query)).scalar() or "")
+    if settled and not holding:
+        await move(tx, machine_id, S.DELETING, reason=reason)
+        return ""
+    why = holding or f"its session has not ended yet ({reason})"
+    held = await move(tx, machine_id, S.HELD, reason=why)
+    return holding if held else ""
+
+
+async def settle(tx: Transaction, machine_id: str) -> bool:
+    """Have a held machine deleted whose session ended, if it holds nothing."""
+    done = await tx.connection.execute(
+        update(machines)
+        .where(machines.c.id == machine_id, machines.c.state == S.HELD, machines.c.holding == "")
+        .values(state=S.DELETING, reason="its session ended", changed_at=tx.now)
+    )
+    return done.rowcount == 1
+
+
+async def hold(tx: Transaction, machine_id: str, holding: str) -> None:
+    """Note what of its user's is on a machine and nowhere else; empty: nothing any more."""
+    await tx.connection.execute(
+        update(machines)
+        .where(machines.c.id == machine_id)
+        .values(
+            holding=holding,
+            reason=case(
+                (and_(machines.c.state == S.HELD, literal(holding != "")), holding),
+                else_=machines.c.reason,
+            ),
+        )
+    )
 
 
 async def note(tx: Transaction, machine_id: str, **values: object) -> None:

@@ -107,6 +107,21 @@ class Store:
         async with self.write() as tx:
             await machines.note(tx, machine_id, reason=reason, changed_at=tx.now)
 
+    async def hold(self, machine_id: str, holding: str) -> None:
+        """Note what of its user's is on a machine and nowhere else; empty: nothing any more."""
+        async with self.write() as tx:
+            await machines.hold(tx, machine_id, holding)
+
+    async def settle(self, machine_id: str) -> bool:
+        """Have a held machine deleted whose session ended; False if it is kept, or not held."""
+        async with self.write() as tx:
+            return await machines.settle(tx, machine_id)
+
+    async def last_lease(self, machine_id: str) -> str | None:
+        """The lease that a machine was for, also after its end."""
+        async with self._database.read() as tx:
+            return await leases.last(tx, machine_id)
+
     async def enrol(
         self, machine_id: str, token_sha256: str, reconnect_sha256: str
     ) -> Machine | None:
@@ -235,10 +250,16 @@ class Store:
         async with self._database.read() as tx:
             return await leases.holder(tx, machine_id)
 
-    async def end_lease(self, lease_id: str, message: str) -> bool:
-        """Release a lease; its machine goes to deleting. False if it had ended before."""
+    async def end_lease(self, lease_id: str, message: str, *, settled: bool = True) -> bool:
+        """Release a lease. False if it had ended before.
+
+        Its machine goes to deleting, or is held: while it holds something of its
+        user's, or its session may still run (not ``settled``).
+        """
         async with self.write() as tx:
-            return await leases.end(tx, lease_id, LeaseState.RELEASED, "released", message)
+            return await leases.end(
+                tx, lease_id, LeaseState.RELEASED, "released", message, settled=settled
+            )
 
     async def refuse_waiting(self, lease_id: str, message: str) -> bool:
         """End a lease that still waits; False if it does not wait any more."""

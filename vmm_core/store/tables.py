@@ -75,6 +75,7 @@ machines = Table(
     Column("root", String(1024), nullable=False),
     Column("isolation", Text, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("holding", Text, nullable=False, server_default=""),  # its user's, only there
     Column("enrolment_sha256", String(64)),  # empty once used
     Column("reconnect_sha256", String(64)),
     Column("created_at", UtcDateTime, nullable=False),

@@ -86,6 +86,21 @@ def daemon() -> None:
     threading.Event().wait()
 
 
+def holding_daemon() -> None:
+    """``HOLD SOCKET SENT``: holds something until SENT is there, also after SIGTERM."""
+    hold, path, sent = map(Path, sys.argv[1:4])
+    ending = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ending.set())
+    hold.write_text("a file of alice\n")
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen()
+    while not sent.exists():
+        time.sleep(0.05)
+    hold.unlink()
+    ending.wait()
+
+
 def forever() -> None:
     """Never answers."""
     time.sleep(1000)

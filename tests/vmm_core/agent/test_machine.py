@@ -21,14 +21,16 @@ from vmm_core.agent.protocol import (
     Ended,
     Failed,
     Hello,
+    Holding,
     Progress,
     Ready,
+    Unbound,
 )
 from vmm_core.clouds.base import CloudMachine, MachineSpec
 from vmm_core.clouds.local.cloud import LocalCloud
 from vmm_core.clouds.local.folder import Folder
 from vmm_core.clouds.local.options import Options
-from vmm_core.model import Daemon, File, Program, Session
+from vmm_core.model import HOLD_FOLDER, Daemon, File, Program, Session
 from vmm_core.processes import descendants
 
 from ..clouds.local_machines import (
@@ -213,6 +215,57 @@ async def test_daemons_start_in_order_and_end_in_reverse(room: Room) -> None:
     if os.geteuid() == 0:
         assert room.inside(diary).read_text() == "one is up\ntwo is up\ntwo ends\none ends\n"
         assert " /data " not in room.inside("/proc/self/mountinfo").read_text()
+
+
+@pytest.mark.root
+async def test_a_daemon_that_holds_something_stays_until_it_does_not(room: Room) -> None:
+    await room.ready()
+    before = descendants(room.first_process())
+    root = await room.root()
+    hold, path, sent = f"{root}{HOLD_FOLDER}/one", f"{root}run/one/socket", f"{root}run/sent"
+    holder = Daemon(
+        name="one",
+        program=Program(argv=("one", hold, path, sent), entry=f"{HERE}:holding_daemon"),
+        socket=path,
+        stop_s=0.2,
+    )
+    secret = File(path=f"{root}run/a/secret", content="its token")
+    assert isinstance(await room.bind(room.web(daemons=(holder,), files=(secret,))), Bound)
+    assert room.inside(f"{root}{HOLD_FOLDER}").stat().st_mode & 0o777 == 0o700
+    since = len(room.service.frames)
+    await room.service.unbind("lease-1")
+    frames = room.service.frames[since:]
+    told = next(frame for frame in room.service.frames if isinstance(frame, Holding))
+    assert (told.lease, told.reason) == ("lease-1", "a file of alice")
+    assert isinstance(frames[-1], Unbound)
+    assert not room.named("web")
+    await room.service.unbind("lease-1")  # to be asked again is no second SIGTERM
+    assert room.inside(hold).exists()
+    assert room.inside(secret.path).read_text() == "its token"
+    since = len(room.service.frames)
+    room.inside(sent).touch()
+    assert (await room.service.wait_for(Holding, since=since)).reason == ""
+    await room.service.wait_for(Unbound, since=since)
+    assert descendants(room.first_process()) == before
+    assert not room.inside(secret.path).exists()
+
+
+@pytest.mark.root
+async def test_a_machine_whose_agent_crashed_still_says_what_it_holds(room: Room) -> None:
+    await room.ready()
+    root = await room.root()
+    hold, path, sent = f"{root}{HOLD_FOLDER}/one", f"{root}run/one/socket", f"{root}run/sent"
+    holder = Daemon(
+        name="one",
+        program=Program(argv=("one", hold, path, sent), entry=f"{HERE}:holding_daemon"),
+        socket=path,
+    )
+    assert isinstance(await room.bind(room.web(daemons=(holder,))), Bound)
+    since = len(room.service.frames)
+    (agent,) = room.named("vmm-agent")
+    os.kill(agent, signal.SIGKILL)
+    assert (await room.service.wait_for(Holding, since=since)).reason == "a file of alice"
+    assert (await room.service.wait_for(Ended, since=since)).exit_status == -9
 
 
 @pytest.mark.root

@@ -38,7 +38,7 @@ def test_a_create_that_the_cloud_never_shows_was_lost_after_a_while():
     assert look([asked], [], now=later, in_flight={asked.id}) == Findings()
 
 
-@pytest.mark.parametrize("state", [S.BUILDING, S.PROVISIONED, S.VACANT, S.ACQUIRED])
+@pytest.mark.parametrize("state", [S.BUILDING, S.PROVISIONED, S.VACANT, S.ACQUIRED, S.HELD])
 def test_a_machine_that_stays_out_of_the_list_is_gone(state: S):
     gone = machine(facts(), 0, state)
     first = look([gone], [])
@@ -47,9 +47,17 @@ def test_a_machine_that_stays_out_of_the_list_is_gone(state: S):
     assert [m.id for m, _ in look([gone], [], missing_since=since).failed] == [gone.id]
 
 
-@pytest.mark.parametrize("state", [S.DELETING, S.FAILED, S.HELD])
+@pytest.mark.parametrize("state", [S.DELETING, S.FAILED])
 def test_machines_on_their_way_out_are_not_missed(state: S):
     assert look([machine(facts(), 0, state)], []) == Findings()
+
+
+def test_a_held_machine_that_runs_no_more_is_kept_for_what_is_on_its_disk():
+    empty = machine(facts(), 0, S.HELD)
+    full = empty.model_copy(update={"holding": "2 files"})
+    stopped = at_cloud(empty.id, CloudState.FAILED)
+    assert [m.id for m, _ in look([empty], [stopped]).failed] == [empty.id]
+    assert look([full], [stopped]) == Findings()
 
 
 def test_what_the_ledger_does_not_have_is_an_orphan():
