@@ -113,18 +113,20 @@ class Volume(Noun):
         return self.storages or ((self.storage,) if self.storage else ())
 
 
-class ReplicaHealth(Noun):
-    """How one storage of a replicated volume is, for operators."""
+class StorageHealth(Noun):
+    """How one storage of a volume is, as the last call to it and the probes after it found."""
 
     volume: str = ""
-    storage: str
+    storage: str = ""
     location: str = ""
-    state: Literal["used", "left"]
-    reason: str = Field(default="", description="why it is left")
+    state: Literal["used", "away"]
+    reason: str = Field(default="", description="why it is away, for operators")
     since_s: float = Field(description="since when, seconds since the epoch")
-    times_left: int = Field(description="since the service started")
+    times_away: int = Field(description="since the service started")
     served_bytes: int
-    set_aside: int = Field(description="entries for which it is not used: they differ, or fail")
+    set_aside: int = Field(
+        default=0, description="entries for which a replica is not used: they differ, or fail"
+    )
 
 
 class Health(Noun):
@@ -133,7 +135,9 @@ class Health(Noun):
     status: Literal["ok", "degraded"]
     detail: str = ""
     version: str
-    replicas: tuple[ReplicaHealth, ...] = ()
+    storages: tuple[StorageHealth, ...] = Field(
+        default=(), description="of each volume, those that can tell how they are"
+    )
 
 
 class Near(Noun):

@@ -166,21 +166,24 @@ def show_near(found: Sequence[Near], *, as_json: bool) -> None:
 
 
 def show_health(health: Health, *, as_json: bool) -> None:
-    """Whether a service is whole, and its replicas."""
+    """Whether a service is whole, and its storages; why one is away, if that was told."""
     if as_json:
         _json(health.model_dump(mode="json"))
         return
     console = _console()
     console.print(f"{health.status}, version {escape(health.version)} {escape(health.detail)}")
-    if health.replicas:
-        table = _table("volume", "storage", "location", "state", "since", "served", "set aside")
-        for each in health.replicas:
+    if health.storages:
+        why = ("why",) if any(each.reason for each in health.storages) else ()
+        columns = ("storage", "location", "state", "since", "served", "set aside", *why)
+        table = _table("volume", *columns)
+        for each in health.storages:
             table.add_row(
                 *(escape(_plain(text)) for text in (each.volume, each.storage, each.location)),
                 each.state,
                 _when(int(each.since_s * 1e9)),
                 size(each.served_bytes),
                 str(each.set_aside),
+                *([escape(_plain(each.reason))] if why else []),
             )
         console.print(table)
 

@@ -34,7 +34,9 @@ def main() -> None:
         for offer in vmm.offers(needs):
             place = f"{offer.environment.title} at {offer.location.title}"
             state = f"{offer.free} ready" if offer.available else offer.reason
-            print(f"{place} ({offer.size.cpus:g} CPUs, {offer.size.ram_gb:g} GiB): {state}")
+            size = offer.size
+            has = f"{size.cpus:g} CPUs, {size.ram_gb:g} GiB" if size else "size not known"
+            print(f"{place} ({has}): {state}")
 
         lease = vmm.acquire(needs)
         try:

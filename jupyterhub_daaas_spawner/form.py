@@ -150,13 +150,14 @@ def _locations(offers: Sequence[Offer], chosen: Options) -> Group:
 
 
 def _amounts(offers: Sequence[Offer], name: str, legend: str, chosen: float | None) -> Group:
-    values = sorted({float(getattr(offer.size, name)) for offer in offers} - {0.0})
+    known = [(float(getattr(offer.size, name)), offer) for offer in offers if offer.size]
+    values = sorted({has for has, _ in known} - {0.0})
     unit = " GiB" if name == "ram_gb" else ""
     pills = [
         _pill(
             number(value),
             f"{number(value)}{unit}",
-            [offer for offer in offers if getattr(offer.size, name) == value],
+            [offer for has, offer in known if has == value],
             chosen == value,
         )
         for value in values
@@ -183,15 +184,16 @@ def _light(offers: Iterable[Offer]) -> Light:
 
 
 def _row(offer: Offer) -> dict[str, object]:
-    """An offer as the form's script reads it."""
+    """An offer as the form's script reads it; of a size that is not known, nothing is said."""
+    size = offer.size
     return {
         "environment": offer.environment.name,
         "location": offer.location.name,
         "place": offer.location.title,
-        "cpus": offer.size.cpus,
-        "ram_gb": offer.size.ram_gb,
-        "gpus": offer.size.gpus,
-        "hardware": hardware(offer.size),
+        "cpus": size.cpus if size else None,
+        "ram_gb": size.ram_gb if size else None,
+        "gpus": size.gpus if size else None,
+        "hardware": hardware(size),
         "free": offer.free,
         "booting": offer.booting,
         "next_in_s": offer.next_in_s,

@@ -36,6 +36,6 @@ def move_to(offer: Offer) -> Move:
         options={
             "environment": offer.environment.name,
             "location": offer.location.name,
-            "size": offer.size.name,
+            **({"size": offer.size.name} if offer.size else {}),
         },
     )

@@ -43,7 +43,8 @@ def settle(options: Options, offers: Sequence[Offer]) -> Choice:
         raise OptionsError("No environment is offered here yet: ask the facility.", "environment")
     _check_names(options, offers)
     wanted = [offer for offer in offers if meets(offer, options)]
-    if not wanted:
+    known = [offer for offer in offers if offer.size and _there(offer, options)]
+    if not wanted or (known and not any(offer.size for offer in wanted)):
         raise _impossible(options, offers)
     able = [offer for offer in wanted if offer.available]
     if not able:
@@ -107,8 +108,9 @@ def _check_names(options: Options, offers: Sequence[Offer]) -> None:
             "location",
             alternatives(options, offers),
         )
-    sizes = _unique(offer.size.name for offer in here)
-    if options.size is not None and options.size not in sizes:
+    sizes = _unique(offer.size.name for offer in here if offer.size)
+    unknown = any(offer.size is None and meets(offer, options) for offer in here)
+    if options.size is not None and options.size not in sizes and not unknown:
         raise OptionsError(
             f"There is no size {options.size!r}{did_you_mean(options.size, sizes)}; "
             f"the sizes are {listing(sizes)}.",
@@ -122,7 +124,7 @@ def _impossible(options: Options, offers: Sequence[Offer]) -> OptionsError:
     moves = alternatives(options, offers)
     what = _what(Options(environment=options.environment), offers)
     here = [o for o in offers if options.environment in (None, o.environment.name)]
-    there = [o for o in here if options.location in (None, o.location.name)]
+    there = [o for o in here if _there(o, options)]
     if not there:
         places = listing(_unique(offer.location.title for offer in here))
         return OptionsError(
@@ -130,7 +132,7 @@ def _impossible(options: Options, offers: Sequence[Offer]) -> OptionsError:
             "location",
             moves,
         )
-    largest = " or ".join(hardware(size) for size in _largest(offer.size for offer in there))
+    largest = " or ".join(hardware(size) for size in _largest(o.size for o in there if o.size))
     asked = [
         text
         for value, text in (
@@ -143,32 +145,45 @@ def _impossible(options: Options, offers: Sequence[Offer]) -> OptionsError:
     if options.size and not asked:
         asked = [f"the size {options.size}"]
     at = f" at {_place(options, offers)}" if options.location else ""
+    silent = "".join(f"; {why}" for why in _unique(o.reason for o in there if not o.size))
     return OptionsError(
-        f"{what} is not offered with {' and '.join(asked)}{at}: the largest machine has {largest}.",
+        f"{what} is not offered with {' and '.join(asked)}{at}: "
+        f"the largest machine has {largest}{silent}.",
         "impossible",
         moves,
     )
 
 
 def meets(offer: Offer, options: Options) -> bool:
-    """Whether the offer has what the options ask for. Says nothing of what is free."""
+    """Whether the offer has what the options ask for, or may. Says nothing of what is free."""
+    return _there(offer, options) and (offer.size is None or _enough(offer.size, options))
+
+
+def _there(offer: Offer, options: Options) -> bool:
+    return options.environment in (None, offer.environment.name) and options.location in (
+        None,
+        offer.location.name,
+    )
+
+
+def _enough(size: Size, options: Options) -> bool:
     return (
-        options.environment in (None, offer.environment.name)
-        and options.location in (None, offer.location.name)
-        and options.size in (None, offer.size.name)
-        and offer.size.cpus >= (options.cpus or 0)
-        and offer.size.ram_gb >= (options.ram_gb or 0)
-        and offer.size.gpus >= (options.gpus or 0)
+        options.size in (None, size.name)
+        and size.cpus >= (options.cpus or 0)
+        and size.ram_gb >= (options.ram_gb or 0)
+        and size.gpus >= (options.gpus or 0)
     )
 
 
 def _too_small(offer: Offer, options: Options) -> float:
     """How much of what was asked the offer lacks: 0 none, 1 all of one kind."""
-    lacks = 0.0
+    lacks, size = 0.0, offer.size
+    if size is None:
+        return lacks
     for has, asked in (
-        (offer.size.cpus, options.cpus),
-        (offer.size.ram_gb, options.ram_gb),
-        (offer.size.gpus, options.gpus),
+        (size.cpus, options.cpus),
+        (size.ram_gb, options.ram_gb),
+        (size.gpus, options.gpus),
     ):
         if asked:
             lacks += max(0.0, 1 - has / asked)

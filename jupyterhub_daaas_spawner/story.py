@@ -1,7 +1,7 @@
 """A lease's events as the story of a start, for its user. Pure.
 
-The VMM tells its events to operators and programs too: with the ids of machines,
-the names of programs and how many pools it looked at.
+The VMM tells its events to operators and programs too: with the ids of machines
+and the names of programs.
 """
 
 from __future__ import annotations
@@ -25,8 +25,6 @@ def told(event: LeaseEvent, places: Mapping[str, str]) -> str | None:
     if event.stage == "requested":
         return None  # the start says what it asks for
     message = event.message
-    if event.stage == "waiting":
-        message = message.rpartition("; ")[2]
     if event.stage == "claimed":
         rest, at, place = message.rpartition(" at ")
         message = _MACHINE.sub("a machine", f"{rest}{at}{places.get(place, place)}")

@@ -16,8 +16,10 @@ def number(value: float) -> str:
     return f"{value:g}"
 
 
-def hardware(size: Size) -> str:
+def hardware(size: Size | None) -> str:
     """``4 CPUs, 16 GiB, 1 GPU``; a GPU's model where it is known."""
+    if size is None:
+        return "a size that is not known now"
     parts = [
         f"{number(size.cpus)} CPU{'' if size.cpus == 1 else 's'}",
         f"{number(size.ram_gb)} GiB",

@@ -32,13 +32,19 @@ class Display:
             self._out = Console(highlight=False, width=WIDE)
         self._progress = Console(stderr=True, highlight=False)
 
-    def environments(self, found: Sequence[Environment]) -> None:
-        """What can be asked for."""
+    def environments(self, found: Sequence[Environment], offers: Sequence[Offer]) -> None:
+        """What can be asked for, and where it is offered or why it is not."""
         self._show(
             found,
-            ("environment", "title", "software", "instruments"),
+            ("environment", "title", "software", "instruments", "locations"),
             (
-                (item.name, item.title, ", ".join(item.software), ", ".join(item.instruments))
+                (
+                    item.name,
+                    item.title,
+                    ", ".join(item.software),
+                    ", ".join(item.instruments),
+                    _places([offer for offer in offers if offer.environment.name == item.name]),
+                )
                 for item in found
             ),
             "the catalogue has no environments",
@@ -53,8 +59,7 @@ class Display:
                 (
                     item.environment.name,
                     item.location.name,
-                    item.size.name,
-                    *_parts(item.size),
+                    *_size(item.size),
                     str(item.free),
                     _next(item),
                 )
@@ -153,9 +158,21 @@ class Display:
         self._out.out(json.dumps(value, indent=2), highlight=False)
 
 
-def _parts(size: Size) -> tuple[str, str, str]:
+def _places(offers: Sequence[Offer]) -> str:
+    """The locations of an environment's offers, with the reason where nothing can be had."""
+    told: dict[str, str] = {}
+    for offer in sorted(offers, key=lambda each: not each.available):
+        name, why = offer.location.name, offer.reason or "not available"
+        told.setdefault(name, name if offer.available else f"{name} ({why})")
+    return ", ".join(told.values())
+
+
+def _size(size: Size | None) -> tuple[str, str, str, str]:
+    """Its name, CPUs, RAM and GPUs."""
+    if size is None:
+        return ("not known", "-", "-", "-")
     gpus = f"{size.gpus} {size.gpu_model or ''}".strip() if size.gpus else "-"
-    return f"{size.cpus:g}", f"{size.ram_gb:g} GiB", gpus
+    return size.name, f"{size.cpus:g}", f"{size.ram_gb:g} GiB", gpus
 
 
 def _next(offer: Offer) -> str:

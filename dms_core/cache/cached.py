@@ -13,6 +13,7 @@ a mount can answer from memory and disk without entering the loop.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import ClassVar, TypeVar
 
@@ -28,6 +29,8 @@ from .fetching import Fetcher, Timing
 from .names import Ages, Names
 from .reach import Reach
 from .store import BlockStore
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -63,7 +66,7 @@ class Cached(WritableStorage):
         self.store = store
         self.names = Names(ages or Ages())
         self.events = Events()
-        self.reach = Reach(lambda: source.lookup("/"), self.events.reach_changed)
+        self.reach = Reach(lambda: source.lookup("/"), self._reach_changed)
         self.timing = timing or Timing()
         self._source = source
         self._name = name
@@ -372,6 +375,13 @@ class Cached(WritableStorage):
         task = asyncio.get_running_loop().create_task(run())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _reach_changed(self) -> None:
+        if self.reach.reachable:
+            log.warning("%s answers again", self._name)
+        else:
+            log.warning("%s is away: %s", self._name, self.reach.reason)
+        self.events.reach_changed()
 
     def _spawn_recheck(self, entry: Entry) -> None:
         self._spawn(self._recheck(entry))

@@ -75,7 +75,7 @@ class Names:
             if known is not None and (_is_lasting(known.entry) or now - known.at_s < known.ttl_s):
                 return known.entry
             if known is None and self._surely_absent(path, now):
-                raise NotFound(f"there is no {path}")
+                raise NotFound(f"{path} does not exist; check the path.")
         return None
 
     def recheck_due(self, path: str) -> bool:
@@ -109,7 +109,7 @@ class Names:
                 and now - listed.at_s < self._grace(listed.permit_s)
                 and name_of(path) not in listed.names
             ):
-                raise NotFound(f"there is no {path}")
+                raise NotFound(f"{path} does not exist; check the path.")
         return None
 
     def remember(self, entry: Entry) -> None:

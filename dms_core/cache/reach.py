@@ -9,13 +9,12 @@ is away from a single connection that ended, so who asks meanwhile waits for it.
 from __future__ import annotations
 
 import asyncio
-import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from .. import errors
-
-log = logging.getLogger(__name__)
+from ..model import StorageHealth
 
 T = TypeVar("T")
 
@@ -29,7 +28,7 @@ class Reach:
 
     Args:
         probe: a cheap call to the source, tried until it answers.
-        changed: called with the new state whenever the door opens or closes.
+        changed: called whenever the door opens or closes; who has a name for the source logs it.
     """
 
     def __init__(
@@ -44,11 +43,24 @@ class Reach:
         self._answers = 0
         self.reason = ""
         """Why it cannot be reached; empty while it can."""
+        self.since_s = time.time()
+        """When that began, seconds since the epoch."""
+        self.times_away = 0
 
     @property
     def reachable(self) -> bool:
         """Whether the last call, or a probe after it, was answered."""
         return not self.reason
+
+    def health(self, served_bytes: int) -> StorageHealth:
+        """How the source is; ``served_bytes`` came from it."""
+        return StorageHealth(
+            state="used" if self.reachable else "away",
+            reason=self.reason,
+            since_s=self.since_s,
+            times_away=self.times_away,
+            served_bytes=served_bytes,
+        )
 
     async def call(
         self, ask: Callable[[], Awaitable[T]], timeout_s: float, *, again: bool = False
@@ -120,7 +132,8 @@ class Reach:
         if self.reason or answers != self._answers:
             return
         self.reason = str(error) or type(error).__name__
-        log.warning("the source is away: %s", self.reason)
+        self.since_s = time.time()
+        self.times_away += 1
         self._prober = asyncio.get_running_loop().create_task(self._probing())
         self._changed()
 
@@ -131,9 +144,8 @@ class Reach:
             if await self._answered():
                 break
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
-        self.reason = ""
+        self.reason, self.since_s = "", time.time()
         self._answers += 1
-        log.warning("the source is back")
         self._changed()
 
     async def _answered(self) -> bool:

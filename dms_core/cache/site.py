@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..model import Entry, Page
+from ..model import Entry, Page, StorageHealth
 from ..storage.base import PAGE_ENTRIES, Storage
 from .cached import Cached
 from .store import BlockStore, Limits
@@ -62,6 +62,10 @@ class SiteCache(Cached):
         """See :meth:`Cached.read`."""
         self._start_once()
         return await super().read(entry, offset, length)
+
+    def health(self) -> tuple[StorageHealth, ...]:
+        """See :meth:`Storage.health`: the source's; what is near can be read all the same."""
+        return self._source.health() or (self.reach.health(self.fetcher.fetched_bytes),)
 
     def _start_once(self) -> None:
         if not self._started:

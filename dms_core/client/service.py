@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
-from types import TracebackType
 from typing import Self
 
 from ..model import Entry, Health, Near, Space, Token, Volume
@@ -44,12 +43,7 @@ class DmsClient:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     async def close(self) -> None:
@@ -105,7 +99,10 @@ class DmsClient:
         return parsed_list(Near, await self._storage.rest.call("GET", "/where", query))
 
     async def health(self) -> Health:
-        """Whether the service is whole, and how its replicas are. Needs no token."""
+        """Whether the service is whole, and how its storages are.
+
+        Needs no token; why a storage is away is told to administrators only.
+        """
         return parsed(Health, await self._storage.rest.call("GET", "/health"))
 
     async def issue_token(self, user: str, lifetime_s: float | None = None) -> Token:
@@ -130,12 +127,7 @@ class Dms:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

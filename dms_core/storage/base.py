@@ -23,7 +23,7 @@ from typing import ClassVar
 from pydantic import BaseModel
 
 from ..errors import Stale
-from ..model import Entry, Kind, Page, Space
+from ..model import Entry, Kind, Page, Space, StorageHealth
 
 PAGE_ENTRIES = 1000
 """Entries of a page when the caller does not say."""
@@ -58,6 +58,14 @@ class Storage(ABC):
     async def space(self, path: str) -> Space:
         """Room where ``path`` is."""
         return Space()
+
+    def health(self) -> tuple[StorageHealth, ...]:
+        """How it is, and how each of those it stands for is; nothing if it cannot tell.
+
+        From memory, for operators: nothing is asked. Who knows its name and
+        its volume puts them in.
+        """
+        return ()
 
     async def close(self) -> None:  # noqa: B027 - optional by contract
         """Release connections and files."""

@@ -12,7 +12,7 @@ from typing import ClassVar
 from pydantic import BaseModel
 
 from .. import errors
-from ..model import Entry, Page, Space
+from ..model import Entry, Page, Space, StorageHealth
 from ..storage.base import PAGE_ENTRIES, Storage
 
 log = logging.getLogger(__name__)
@@ -69,6 +69,10 @@ class Late(Storage):
     async def space(self, path: str) -> Space:
         """See :meth:`Storage.space`."""
         return await self._storage().space(path)
+
+    def health(self) -> tuple[StorageHealth, ...]:
+        """See :meth:`Storage.health`; until it is there, who uses it tells that it is away."""
+        return self._made.health() if self._made is not None else ()
 
     async def close(self) -> None:
         """Close it, if it was opened."""

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from .. import errors
 from ..cache.reach import Reach
-from ..model import Entry, Kind, Page
+from ..model import Entry, Kind, Page, StorageHealth
 from ..movers import registry
 from ..movers.base import Busy, Mover, Refused, seconds_for
 from ..paths import name_of, parts_of
@@ -61,6 +61,7 @@ class Moved(Storage):
         self._settle_s = settle_s if immutable else None
         self._why: type[errors.Unreachable] = errors.Unreachable
         self._full_logged_s: float | None = None
+        self._served_bytes = 0
         self._listings = _Listings()
         self._flights: dict[str, asyncio.Task[list[Entry]]] = {}
 
@@ -88,9 +89,15 @@ class Moved(Storage):
 
     async def read(self, entry: Entry, offset: int, length: int) -> bytes:
         """See :meth:`Storage.read`."""
-        return await self._ask(
+        data = await self._ask(
             entry.path, lambda: self.mover.read(entry, offset, length), max(length, 0)
         )
+        self._served_bytes += len(data)
+        return data
+
+    def health(self) -> tuple[StorageHealth, ...]:
+        """See :meth:`Storage.health`; one that is full is not away."""
+        return (self.reach.health(self._served_bytes),)
 
     async def close(self) -> None:
         """End the probe and the listings on their way, and close the mover."""

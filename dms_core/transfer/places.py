@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from .. import errors
-from ..model import Entry, Kind, Near, ReplicaHealth
+from ..model import Entry, Kind, Near, StorageHealth, Volume
 from ..namespace import Namespace
 from ..paths import path_of
 from ..storage.base import Storage
@@ -66,16 +66,17 @@ class Places:
         found = [Near(location=name, share=min(1.0, have / total)) for name, have in at.items()]
         return tuple(sorted(found, key=lambda near: (-near.share, near.location)))
 
-    def health(self) -> tuple[ReplicaHealth, ...]:
-        """How the storages of replicated volumes are, for operators."""
-        return tuple(
-            each.model_copy(
-                update={"volume": volume, "location": self.locations.get(each.storage, "")}
-            )
-            for volume, storage in self.storages.items()
-            if isinstance(storage, Replicated)
-            for each in storage.health()
-        )
+    def health(self, volumes: Sequence[Volume]) -> tuple[StorageHealth, ...]:
+        """How the storages of ``volumes`` are, as far as they can tell, for operators."""
+        found = []
+        for volume in volumes:
+            storage = self.storages.get(volume.name)
+            for each in storage.health() if storage else ():
+                name = each.storage or volume.replicas[0]
+                told = {"volume": volume.name, "storage": name}
+                told["location"] = self.locations.get(name, "")
+                found.append(each.model_copy(update=told))
+        return tuple(found)
 
     async def _locations(self, volume: str, names: Sequence[str], entry: Entry) -> set[str]:
         storage = self.storages.get(volume)

@@ -21,7 +21,7 @@ from typing import ClassVar, TypeVar
 from pydantic import BaseModel
 
 from .. import errors
-from ..model import Entry, Kind, Page, ReplicaHealth, Space
+from ..model import Entry, Kind, Page, Space, StorageHealth
 from ..paths import name_of, parts_of
 from ..storage.base import PAGE_ENTRIES, Storage
 from .agreement import difference, shown
@@ -139,16 +139,16 @@ class Replicated(Storage):
                 if entry.kind is Kind.FOLDER or not difference(entry, own):
                     yield replica.name
 
-    def health(self) -> tuple[ReplicaHealth, ...]:
-        """How each storage is, for operators."""
+    def health(self) -> tuple[StorageHealth, ...]:
+        """See :meth:`Storage.health`: each replica, as it is used here."""
         aside = self._memory.aside()
         return tuple(
-            ReplicaHealth(
+            StorageHealth(
                 storage=replica.name,
-                state="used" if replica.health.usable else "left",
-                reason=replica.health.reason,
+                state="used" if replica.health.usable else "away",
+                reason=_why(replica),
                 since_s=replica.health.since,
-                times_left=replica.health.times_left,
+                times_away=replica.health.times_left,
                 served_bytes=replica.served_bytes,
                 set_aside=aside[replica.name],
             )
@@ -300,6 +300,12 @@ def _opened(cursor: str | None) -> tuple[str | None, str | None, str]:
     if not (isinstance(began, str) and isinstance(inner, str) and isinstance(after, str)):
         raise errors.BadRequest(f"The cursor {cursor!r} is none; begin the listing again.")
     return began, inner, after
+
+
+def _why(replica: Replica) -> str:
+    """Why it is left: as its storage tells operators, else as it told users."""
+    own = (each.reason for each in replica.storage.health() if each.reason)
+    return replica.health.reason and next(own, replica.health.reason)
 
 
 def _none_left(path: str) -> errors.StorageAway:

@@ -60,7 +60,7 @@
   const meets = (offer, choice) =>
     (!choice.environment || offer.environment === choice.environment) &&
     (!choice.location || offer.location === choice.location) &&
-    AMOUNTS.every((name) => offer[name] >= Number(choice[name] || 0));
+    AMOUNTS.every((name) => offer[name] === null || offer[name] >= Number(choice[name] || 0));
   const having = (choice) => offers.filter((offer) => meets(offer, choice));
   const choiceNow = () => Object.fromEntries(FIELDS.map((name) => [name, picked(name)]));
 
@@ -132,7 +132,8 @@
 
   /* A choice of one is none: it is shown as what it is, picked. */
   function onlyOne(name, choice) {
-    const values = new Set(having({ environment: choice.environment }).map((offer) => offer[name]));
+    const known = having({ environment: choice.environment }).filter((offer) => offer[name] !== null);
+    const values = new Set(known.map((offer) => offer[name]));
     const one = choice.environment && values.size === 1 && !values.has(0);
     radios(name)[0].parentElement.hidden = one;
     if (one && !picked(name)) pick(name, String([...values][0]));

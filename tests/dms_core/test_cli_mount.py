@@ -8,7 +8,6 @@ import pwd
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +18,7 @@ from dms_core.client.service import Dms
 from dms_core.fuse.mountpoint import is_mounted
 from dms_core.model import Status, Transfer
 
+from ..support.waiting import until
 from .test_cli import WAIT_S, Command, dms, folder, serving
 
 __all__ = ["dms", "folder"]  # fixtures
@@ -60,12 +60,11 @@ def mounted(folder: Path, dms: Command, monkeypatch: pytest.MonkeyPatch) -> Iter
             yield mountpoint
         finally:
             os.kill(int(process[1]), signal.SIGTERM)
-            end = time.monotonic() + WAIT_S
-            while is_mounted(mountpoint) and time.monotonic() < end:
-                time.sleep(0.02)
-            if is_mounted(mountpoint):
-                subprocess.run(["umount", "--lazy", mountpoint], check=True)
-                pytest.fail("the mount did not end when it was told to")
+            try:
+                until(lambda: not is_mounted(mountpoint), "the mount ends as it was told", WAIT_S)
+            finally:
+                if is_mounted(mountpoint):
+                    subprocess.run(["umount", "--lazy", mountpoint], check=True)
             with suppress(ChildProcessError):  # reaped already by the next one started
                 os.waitpid(int(process[1]), 0)
 

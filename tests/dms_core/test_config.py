@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
 
-from dms_core.config import build
+from dms_core.config import House, build
 from dms_core.errors import ConfigError, NotFound, ReadOnly
 
 from ..support.messages import expected, says
+from ..support.waiting import until_async
 
 TEXT = """\
 storages:
@@ -113,7 +113,8 @@ async def test_an_archive_can_have_replicas(file: Path) -> None:
     assert house.places.locations == {"archive-disk": "ral"}
     (file.parent / "data/home/only-there").write_text("x")
     assert (await house.namespace.lookup("/archive/only-there")).size == 1
-    assert [each.storage for each in house.places.health()] == ["archive-disk", "home-disk"]
+    told = house.places.health(house.namespace.volumes)
+    assert [each.storage for each in told] == ["archive-disk", "home-disk"]
     await house.namespace.close()
 
 
@@ -150,16 +151,16 @@ async def test_a_service_starts_without_a_replica_and_takes_it_when_it_comes(
     assert any(says(promised, message) for message in caplog.messages)
     with pytest.raises(NotFound):
         await house.namespace.lookup("/archive/file")
-    assert [each.state for each in house.places.health()] == ["used", "left"]
+    assert states(house) == ["used", "away"]
     (file.parent / "data/away").mkdir()
     (file.parent / "data/away/file").write_text("there")
-    async with asyncio.timeout(20):
-        while True:
-            if house.places.health()[1].state == "used":
-                break
-            await asyncio.sleep(0.05)
+    await until_async(lambda: states(house)[1] == "used", "it is used", 20)
     assert (await house.namespace.lookup("/archive/file")).size == 5
     await house.namespace.close()
+
+
+def states(house: House) -> list[str]:
+    return [each.state for each in house.places.health(house.namespace.volumes)]
 
 
 def test_a_service_does_not_start_without_an_only_storage(file: Path) -> None:

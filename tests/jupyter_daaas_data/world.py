@@ -9,7 +9,6 @@ import os
 import select
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ from pathlib import Path
 from dms_core.access.frontends import Scope, add
 from dms_core.client.service import DmsClient
 from dms_core.fuse.mountpoint import is_mounted
+
+from ..support.waiting import until
 
 USER = getpass.getuser()
 CYCLE = "archive/NDXSANS2D/Instrument/data/cycle_13_2"
@@ -163,8 +164,8 @@ async def _user_token(url: str, frontend: str) -> str:
 
 
 def _wait_for_mount(mount: subprocess.Popen[str], mountpoint: Path, socket: Path) -> None:
-    until = time.monotonic() + DEADLINE_S
-    while not (is_mounted(mountpoint) and socket.exists()):
+    def ready() -> bool:
         assert mount.poll() is None, "dms mount ended"
-        assert time.monotonic() < until, "dms mount is not ready"
-        time.sleep(0.05)
+        return is_mounted(mountpoint) and socket.exists()
+
+    until(ready, "dms mount is ready", DEADLINE_S)

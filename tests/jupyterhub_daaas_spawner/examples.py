@@ -21,7 +21,7 @@ GPU = Size(name="gpu", cpus=4, ram_gb=16, gpus=1)
 def offer(
     environment: Environment,
     location: Location,
-    size: Size,
+    size: Size | None,
     free: int = 0,
     next_in_s: float | None = None,
     booting: int = 0,
@@ -39,6 +39,14 @@ def offer(
         reason=reason,
     )
 
+
+AWAY = Location(name="esrf", title="ESRF")
+ONLY_AWAY = Environment(name="cryst", title="Crystallography")
+SILENT = tuple(
+    offer(environment, AWAY, None, reason="ESRF does not answer now")
+    for environment in (MANTID, ONLY_AWAY)
+)
+"""As of a cloud that has not answered since the VMM started: its sizes are not known."""
 
 OFFERS = (
     offer(MANTID, ISIS, SMALL, next_in_s=20, booting=1),

@@ -6,7 +6,7 @@ from bs4 import BeautifulSoup
 from jupyterhub_daaas_spawner.form import OptionForm, draw, undrawable
 from jupyterhub_daaas_spawner.options import Options
 
-from .examples import DIAMOND, GPU, ISIS, MANTID, OFFERS, SMALL, TOMO, offer
+from .examples import DIAMOND, GPU, ISIS, MANTID, OFFERS, SILENT, SMALL, TOMO, offer
 
 
 def page(chosen=None, offers=OFFERS, paths=()):
@@ -51,6 +51,21 @@ def test_what_nobody_can_have_is_disabled_with_the_reason():
     assert tomography.has_attr("disabled")
     assert "not available: this host has no GPU" in tomography.find_parent("label").text
     assert list(radios(drawn, "environment")) == ["mantid", "tomography"]
+
+
+def test_a_place_that_does_not_answer_is_shown_and_nothing_is_made_up_of_it():
+    drawn = page(offers=(*SILENT, *OFFERS))
+    for group, value in (("location", "esrf"), ("environment", "cryst")):
+        radio = radios(drawn, group)[value]
+        assert radio.has_attr("disabled")
+        status = radio.find_parent("label").find(class_="daaas-status")
+        assert status.text == "not available: ESRF does not answer now"
+    mantid = radios(drawn, "environment")["mantid"].find_parent("label")
+    assert mantid.find(class_="daaas-status").text == "4 ready now"
+    for amount in ("cpus", "ram_gb", "gpus"):
+        assert list(radios(drawn, amount)) == list(radios(page(), amount))
+    row = json.loads(drawn.find(id="daaas-offers").text)[0]
+    assert (row["cpus"], row["ram_gb"], row["gpus"]) == (None, None, None)
 
 
 def test_the_choice_of_last_time_is_picked_and_first():

@@ -99,4 +99,4 @@ async def test_the_machine_is_where_the_data_is(dms, tmp_path: Path) -> None:
         lease = await w.acquire(needs=choice.needs.model_copy(update={"cpus": 0, "ram_gb": 0}))
         assert lease.machine is not None
         assert lease.machine.location == "dls"
-        assert lease.explanation.summary.startswith("the data is at Diamond; ")
+        assert lease.explanation.summary.endswith(" at Diamond, where the data is")

@@ -10,6 +10,8 @@ from vmm_core.model import Needs
 from ..conftest import browser_program
 from ..support import pages
 from ..support.hub import wait_until
+from ..support.messages import expected, says
+from .conftest import ONLY_THERE, SILENT
 
 pytestmark = [
     pytest.mark.browser,
@@ -95,6 +97,30 @@ def test_what_the_choice_rules_out_is_disabled_with_the_reason(open_page):
     expect(page.locator(".daaas-result")).to_contain_text("at ISIS")
 
 
+def test_a_place_that_does_not_answer_is_shown_as_that(open_page, stack, shots):
+    words = expected("allocation", "gone: since the service started, where offers are shown").user
+    away = words.replace("Diamond", "Diamond Light Source")
+    page = open_page(viewport={"width": 1280, "height": 1100})
+    pill = page.locator(".daaas-pill", has=page.locator(f"[value={SILENT}]"))
+    expect(pill.locator("input")).to_be_disabled()
+    expect(pill.locator(".daaas-status")).to_have_text(f"not available: {away}")
+    card = page.locator(f".daaas-card:has([value={ONLY_THERE}])")
+    expect(card.locator("input")).to_be_disabled()
+    expect(card.locator(".daaas-status")).to_have_text(f"not available: {away}")
+    pages.choose(page, SANS)
+    expect(pill.locator(".daaas-status")).to_have_text(f"not available: {away}")
+    expect(page.locator("[data-group=cpus] .daaas-pill", has_text="null")).to_have_count(0)
+    expect(page.locator(".daaas-result")).to_contain_text("You get")
+    page.screenshot(path=shots / "spawn-a-place-is-away.png", full_page=True)
+    pages.choose(page, NONE_READY)
+    expect(pill.locator(".daaas-status")).to_have_text("not offered here")
+
+    with stack.vmm() as vmm:
+        (offer,) = vmm.offers(Needs(environment=ONLY_THERE))
+    assert (offer.size, offer.free, offer.available) == (None, 0, False)
+    assert says(away, offer.reason)
+
+
 def test_what_is_free_is_followed(open_page, stack):
     page = open_page()
     status = page.locator(f".daaas-card:has([value={SANS}]) .daaas-status")
@@ -125,7 +151,7 @@ def test_progress_is_shown_and_a_named_server_can_be_cancelled(open_page, stack,
     pages.choose(page, NONE_READY)
     pages.press_start(page)
     expect(page.get_by_role("heading")).to_have_text("Starting your server “fit”")
-    expect(page.locator("#progress-log")).to_contain_text("No machine is free now")
+    expect(page.locator("#progress-log")).to_contain_text("is free now, one is start")
     page.screenshot(path=shots / "progress.png")
     page.get_by_role("button", name="Cancel").click()
     page.wait_for_url("**/hub/spawn/alice/fit")

@@ -6,7 +6,7 @@ from jupyterhub_daaas_spawner.options import Options, OptionsError
 from jupyterhub_daaas_spawner.settle import alternatives, settle
 from vmm_core.model import Needs
 
-from .examples import DIAMOND, GPU, ISIS, LARGE, MANTID, OFFERS, SMALL, TOMO, offer
+from .examples import DIAMOND, GPU, ISIS, LARGE, MANTID, OFFERS, SILENT, SMALL, TOMO, offer
 
 
 def refusal(options, offers=OFFERS):
@@ -96,6 +96,36 @@ def test_alternatives_are_ready_now_and_elsewhere_first():
         "Start Mantid at Diamond <DLS> with 2 CPUs, 4 GiB (3 ready now)",
         "Start Mantid at ISIS with 8 CPUs, 32 GiB (1 ready now)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (Options(environment="cryst"), "Crystallography cannot be had now: ESRF does not answer"),
+        (Options(environment="cryst", cpus=9), "Crystallography cannot be had now: ESRF does not"),
+        (Options(environment="cryst", size="m1"), "Crystallography cannot be had now: ESRF does"),
+        (Options(environment="mantid", location="esrf"), "Mantid at ESRF cannot be had now: ESRF"),
+        (
+            Options(environment="mantid", cpus=64),
+            "Mantid is not offered with 64 CPUs: "
+            "the largest machine has 8 CPUs, 32 GiB; ESRF does not answer now.",
+        ),
+        (Options(environment="cryst", location="isis"), "not offered at ISIS, only at ESRF."),
+    ],
+)
+def test_a_place_that_does_not_answer_is_said_so_and_promised_nothing(options, told):
+    error = refusal(options, (*OFFERS, *SILENT))
+    assert told in str(error)
+    assert all(move.options["location"] != "esrf" for move in error.moves)
+
+
+def test_a_place_that_does_not_answer_keeps_nobody_from_another():
+    offers = (*SILENT, *OFFERS)
+    assert settle(Options(), offers) == settle(Options(), OFFERS)
+    assert settle(Options(size="large"), offers) == settle(Options(size="large"), OFFERS)
+    assert alternatives(Options(environment="mantid"), offers) == alternatives(
+        Options(environment="mantid"), OFFERS
+    )
 
 
 NAMES = st.none() | st.sampled_from(["mantid", "tomography", "isis", "diamond", "small", "gpu"])

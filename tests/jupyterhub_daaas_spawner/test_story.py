@@ -20,8 +20,8 @@ def event(stage, message):
         ("requested", "alice asked for a machine", None),
         (
             "waiting",
-            "1 of 7 pools fit; no machine is free now, one is on its way",
-            "No machine is free now, one is on its way",
+            "no machine is free now, one is starting up at Diamond",
+            "No machine is free now, one is starting up at Diamond",
         ),
         (
             "claimed",
@@ -37,7 +37,7 @@ def event(stage, message):
         ),
         (
             "waiting",
-            "1 of 7 pools fit; Diamond is full now, you get the next machine that comes free",
+            "Diamond is full now, you get the next machine that comes free",
             "Diamond is full now, you get the next machine that comes free",
         ),
         ("binding", "vmm-175a3956bc76 answers", "The machine answers"),

@@ -9,14 +9,13 @@ with gridftp_server(folder, gsi=True) as server:   # a home-made CA
 from __future__ import annotations
 
 import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from urllib.parse import quote
 
 from .ca import Authority, Identity
-from .servers import Server
+from .servers import Server, running
 
 PROGRAM = shutil.which("globus-gridftp-server") or shutil.which(
     "globus-gridftp-server", path="/usr/sbin:/sbin"
@@ -89,10 +88,9 @@ class GridftpServer(Server):
         }
 
 
-@contextmanager
 def gridftp_server(
     folder: Path, gsi: bool = False, *, sessions: int = 100, extra: Sequence[str] = ()
-) -> Iterator[GridftpServer]:
+) -> AbstractContextManager[GridftpServer]:
     """A running server of ``folder``.
 
     Args:
@@ -101,13 +99,7 @@ def gridftp_server(
         sessions: It takes at most so many clients at a time.
         extra: More of its options.
     """
-    state = Path(tempfile.mkdtemp(prefix="dms-gridftp-"))
-    try:
-        server = GridftpServer(folder, state, gsi=gsi, sessions=sessions, extra=extra)
-        try:
-            server.start()
-            yield server
-        finally:
-            server.kill()
-    finally:
-        shutil.rmtree(state)
+    return running(
+        "gridftp",
+        lambda state: GridftpServer(folder, state, gsi=gsi, sessions=sessions, extra=extra),
+    )

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-import time
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any, Self
 
 import requests
 from bs4 import BeautifulSoup
 
+from .waiting import until
+
 TIMEOUT_S = 60.0
+wait_until = partial(until, within_s=TIMEOUT_S, every_s=0.1)
+"""Waiting for what a hub does, which takes its time and is asked by a request."""
 
 
 class HubUser:
@@ -129,14 +132,6 @@ class HubUser:
         """Whether the notebook server itself answers through the proxy."""
         answer = self.notebook("GET", "/api", server)
         return answer.ok and "version" in answer.json()
-
-
-def wait_until(condition: Callable[[], object], what: str, timeout_s: float = TIMEOUT_S) -> None:
-    """Return when ``condition()`` is true; fail with ``what`` after ``timeout_s`` seconds."""
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, f"not within {timeout_s:g} s: {what}"
-        time.sleep(0.1)
 
 
 def _server(name: str) -> str:

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from .ca import Authority
-from .servers import Server
+from .servers import Server, running
 
 PROGRAM = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/sbin")
 MISSING = "needs nginx: apt-get install -y nginx-light"
@@ -94,18 +92,8 @@ class Nginx(Server):
         return (self.state / "access.log").read_text().splitlines()
 
 
-@contextmanager
 def nginx(
     folder: Path, *, tls: bool = False, token: str | None = None, extra: str = ""
-) -> Iterator[Nginx]:
+) -> AbstractContextManager[Nginx]:
     """A running server of ``folder``; ``extra`` are more directives of its ``server`` block."""
-    state = Path(tempfile.mkdtemp(prefix="dms-nginx-"))
-    try:
-        server = Nginx(folder, state, tls=tls, token=token, extra=extra)
-        try:
-            server.start()
-            yield server
-        finally:
-            server.kill()
-    finally:
-        shutil.rmtree(state)
+    return running("nginx", lambda state: Nginx(folder, state, tls=tls, token=token, extra=extra))

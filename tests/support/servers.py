@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import socket
 import subprocess
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 START_S = 20.0
 STOP_S = 10.0
 
 
-def free_port() -> int:
-    """A TCP port of the loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port(count: int = 1) -> int:
+    """The first of ``count`` TCP ports of the loopback in a row that nobody uses now."""
+    while True:
+        with socket.socket() as first, ExitStack() as others:
+            first.bind(("127.0.0.1", 0))
+            port = int(first.getsockname()[1])
+            try:
+                for next_port in range(port + 1, port + count):
+                    others.enter_context(socket.socket()).bind(("127.0.0.1", next_port))
+            except OSError:
+                continue
+            return port
 
 
 class Server:
@@ -87,7 +96,7 @@ class Server:
         """What its processes wrote so far, to anywhere."""
         total = 0
         for pid in self.members():
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 lines = Path(f"/proc/{pid}/io").read_text().splitlines()
                 total += next(int(line.split()[1]) for line in lines if line.startswith("wchar"))
         return total
@@ -107,7 +116,7 @@ class Server:
 
     def _signal(self, number: int) -> None:
         assert self._process is not None
-        with contextlib.suppress(ProcessLookupError):
+        with suppress(ProcessLookupError):
             os.killpg(self._process.pid, number)
 
     def _end(self, number: int) -> None:
@@ -125,11 +134,31 @@ class Server:
         self._process = None
 
 
+S = TypeVar("S", bound=Server)
+
+
+@contextmanager
+def running(kind: str, make: Callable[[Path], S]) -> Iterator[S]:
+    """The server that ``make`` makes, running; nothing of it is left after the ``with``.
+
+    Args:
+        kind: What it is, for the name of its folder.
+        make: Makes it, of an empty folder for all that is its own.
+    """
+    with tempfile.TemporaryDirectory(prefix=f"dms-{kind}-") as state:
+        server = make(Path(state))
+        try:
+            server.start()
+            yield server
+        finally:
+            server.kill()
+
+
 def _groups() -> list[tuple[int, int]]:
     """(process id, process group) of every process that is no zombie."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             fields = stat.read_text().rpartition(")")[2].split()
             if fields[0] not in "ZX":
                 found.append((int(stat.parent.name), int(fields[2])))

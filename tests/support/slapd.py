@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from pathlib import Path
 
 import ldap3
@@ -11,6 +10,7 @@ import pytest
 
 from .ca import Authority
 from .servers import START_S, Server, free_port
+from .waiting import until
 
 SUFFIX = "dc=example,dc=org"
 ROOT = f"cn=root,{SUFFIX}"
@@ -88,10 +88,7 @@ class Slapd(Server):
     def freeze(self) -> None:
         """As of any server; returns when its last thread stands, which takes a while under load."""
         super().freeze()
-        end = time.monotonic() + START_S
-        while not all(map(_stands, self.members())):
-            assert time.monotonic() < end, "it does not stop"
-            time.sleep(0.01)
+        until(lambda: all(map(_stands, self.members())), "slapd stands still", START_S)
 
     @property
     def url(self) -> str:

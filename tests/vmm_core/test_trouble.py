@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from vmm_core.clouds.base import Unreachable
 from vmm_core.errors import Impossible
 from vmm_core.model import LeaseState, MachineState, Needs
 from vmm_core.pools.policy import Policy
@@ -134,7 +133,7 @@ async def test_who_waits_is_told_when_trouble_comes_and_goes(tmp_path: Path):
         assert says(row.operator, await hold(w))
         await w.step(4)
         assert [e.message for e in await w.store.events(lease.id) if e.stage == "waiting"] == [
-            "1 of 2 pools fit; no machine is free now, one is made as soon as there is room",
+            "no machine is free now, one is started at Diamond as soon as there is room",
             row.user,
         ], "told once, not at every step"
         w.clock.turn(61)
@@ -187,26 +186,35 @@ async def test_what_cannot_be_until_an_operator_acts_is_refused_at_once(tmp_path
         assert (await w.leases.get(waits.id)).state is LeaseState.ACQUIRED
 
 
-async def test_a_place_that_never_answered_is_not_said_to_have_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+async def test_a_place_that_never_answered_is_not_said_to_have_nothing(tmp_path: Path):
     row = expected("allocation", "gone: since the service started")
+    shown = expected("allocation", "gone: since the service started, where offers are shown")
+    before = expected("allocation", "gone: since the service started, to one who waited before")
     async with world(tmp_path, CATALOGUE) as w:
-
-        async def sizes() -> None:
-            raise Unreachable("cloud dls-sim: simulated fault unreachable")
-
-        w.inventory.silent["dls-sim"] = "was not asked yet"
-        w.inventory._facts.pop(DLS)
-        monkeypatch.setattr(w.clouds["dls-sim"], "sizes", sizes)
+        waits = await w.acquire("bob", needs=AT_DLS)
+    async with world(tmp_path, CATALOGUE, silent={"dls-sim": 8}) as w:
         await w.step()
         with pytest.raises(Impossible) as told:
             await w.acquire(needs=AT_DLS)
         assert says(row.user, str(told.value))
         assert says(row.operator, await hold(w))
+        waits = await w.leases.get(waits.id)
+        assert says(before.user, waits.explanation.summary)
+
+        other, silent = await w.leases.offers(MANTID)
+        assert (other.location.name, other.available) == ("ral", True)
+        assert (silent.location.name, silent.available, silent.free) == ("dls", False, 0)
+        assert silent.size is None, "only the cloud can tell it"
+        assert says(shown.user, silent.reason)
+        assert await w.leases.offers(Needs(cpus=640)) == [silent], "it may have that"
+        assert await w.leases.offers(Needs(locations=("ral",))) == [other]
+
         await w.acquire(needs=MANTID)
         await w.step(3)
         assert (await w.leases.list("alice"))[0].state is LeaseState.ACQUIRED
+        await w.step(8)
+        assert (await w.leases.get(waits.id)).state is LeaseState.ACQUIRED
+        assert all(offer.size for offer in await w.leases.offers())
 
 
 async def test_the_events_say_why_it_runs_elsewhere(tmp_path: Path):
@@ -217,7 +225,10 @@ async def test_the_events_say_why_it_runs_elsewhere(tmp_path: Path):
         lease = await w.leases.get(lease.id)
         assert lease.machine is not None
         assert lease.explanation.elsewhere == "Diamond is full now"
-        assert lease.explanation.summary.startswith("Diamond is full now; running at Rutherford; ")
+        assert lease.explanation.summary == (
+            f"Diamond is full now, so you have machine {lease.machine.id} "
+            "with 2 CPUs, 8 GiB at Rutherford"
+        )
         claimed = [e for e in await w.store.events(lease.id) if e.stage == "claimed"]
         assert claimed[0].message == f"Diamond is full now: got {lease.machine.id} at ral"
 
@@ -229,7 +240,7 @@ async def test_data_moves_a_request_and_a_required_place_does_not_yield(tmp_path
         near = await w.acquire("alice", needs=Needs(environment="mantid", near=("ral=0.9",)))
         assert near.machine is not None
         assert near.machine.location == "ral"
-        assert near.explanation.summary.startswith("90% of the data is at Rutherford; ")
+        assert near.explanation.summary.endswith("at Rutherford, where 90% of the data is")
         second = await w.acquire("bob", needs=Needs(environment="mantid", near=("ral",)))
         assert second.machine is not None
         assert second.machine.location == "dls"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 from vmm_core.catalogue import Catalogue, parse
 from vmm_core.clouds.simulated import SimulatedCloud
@@ -111,8 +112,12 @@ async def world(
     clock: Clock | None = None,
     make_store: Callable[..., Store] = Store,
     url: str | None = None,
+    silent: Mapping[str, int] = MappingProxyType({}),
 ) -> AsyncIterator[World]:
-    """A world in a folder; entering it again is a restart of the service."""
+    """A world in a folder; entering it again is a restart of the service.
+
+    The clouds in ``silent`` do not tell their sizes so many times.
+    """
     clock = clock or Clock()
     read = catalogue(text)
     clouds = {}
@@ -121,6 +126,8 @@ async def world(
             {"state_file": str(folder / f"{account.name}.json"), **account.options}
         )
         clouds[account.name] = SimulatedCloud(account.name, options, clock=clock.seconds)
+    for name, times in silent.items():
+        clouds[name].inject("sizes-unreachable", times)
     store = make_store(url or f"sqlite+aiosqlite:///{folder / 'vmm.sqlite'}", clock=clock)
     await store.open()
     inventory = Inventory(read, clouds, service_url="http://127.0.0.1:1", public_key="test")

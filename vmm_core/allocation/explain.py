@@ -1,4 +1,8 @@
-"""Puts a decision into words: what was looked at, what removed each, what won. Pure."""
+"""Puts a decision into words: for users what they get or wait for, for operators each pool. Pure.
+
+Summaries and refusals are for users: places, sizes, what is free, what happens
+next. The candidates are for operators: pools, what removed each, their scores.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..model import Candidate, Explanation, Needs
-from .facts import NONE, Counts, PoolFacts
-from .match import mismatch, removed_by
+from .facts import NONE, Counts, PoolFacts, Silent
+from .match import closed, may_have, mismatch, removed_by
 from .rank import Ranked, rank
-from .trouble import said_of
-from .words import elsewhere
+from .trouble import Trouble, said_of
+from .words import amounts, describe, either, elsewhere, hardware, said
 
 _TOLD = 4
-"""Most pools that an error names."""
+"""Most places that a refusal names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +29,8 @@ class Decision:
     candidates: tuple[Candidate, ...]
     facts: Sequence[PoolFacts]
     counts: Mapping[str, Counts]
-    silent: tuple[str, ...] = ()
-    """Titles of the places that did not answer yet and may have what is needed."""
+    silent: Sequence[Silent] = ()
+    """What is at clouds that did not answer yet."""
 
     @property
     def booting(self) -> bool:
@@ -37,7 +41,8 @@ class Decision:
     def trouble(self) -> str:
         """What keeps places that fit from making machines, in words; empty if nothing does."""
         ranked = {r.facts.name for r in self.ranked}
-        return self._said(lambda facts: facts.name in ranked) or self._stopped()
+        made = self._said(lambda facts: facts.name in ranked)
+        return made or self._stopped() or ("" if ranked else self._unanswered())
 
     @property
     def possible(self) -> bool:
@@ -46,59 +51,105 @@ class Decision:
 
     def claimed(self, pool: str, machine: str) -> Explanation:
         """The explanation of a request that got ``machine`` of ``pool``."""
-        won = next((c for c in self.candidates if c.pool == pool), None)
-        penalty = f", with a penalty of {won.score:.2g}" if won and won.score else ""
-        best = f"{self._fit()}; {machine} of {pool} was the best that was free{penalty}"
-        facts = next((f for f in self.facts if f.name == pool), None)
-        moved = elsewhere(self.needs, facts, self.facts, self.counts) if facts else None
+        won = next((facts for facts in self.facts if facts.name == pool), None)
+        if won is None:
+            return Explanation(summary=f"you have machine {machine}", candidates=self.candidates)
+        moved = elsewhere(self.needs, won, self.facts, self.counts)
+        share = self.needs.share_near(won.location.name)
+        place = moved.here if moved else won.location.title
+        summary = f"you have machine {machine} with {hardware(won.size)} at {place}"
         if moved:
-            best = f"{moved.why}; running at {moved.here}; {best}"
-        elif facts and self.needs.share_near(facts.location.name):
-            share = self.needs.share_near(facts.location.name)
-            whole = "the data" if share > 0.995 else f"{share:.0%} of the data"
-            best = f"{whole} is at {facts.location.title}; {best}"
+            summary = f"{moved.why}, so {summary}"
+        elif share:
+            summary += f", where {'the data' if share > 0.995 else f'{share:.0%} of the data'} is"
+        if any(_smaller(r.facts, won) for r in self.ranked):  # it would have come first
+            summary += "; nothing smaller is free there"
         return Explanation(
-            summary=best, elsewhere=moved.why if moved else "", candidates=self.candidates
+            summary=summary, elsewhere=moved.why if moved else "", candidates=self.candidates
         )
 
     def waiting(self) -> Explanation:
         """The explanation of a request that has to wait."""
         trouble = self.trouble
-        able = any(r.facts.trouble is None for r in self.ranked)
+        able = [r.facts for r in self.ranked if r.facts.trouble is None]
+        makers = either(facts.location.title for facts in able)
         if self.booting:
-            next_one = "no machine is free now, one is on its way"
+            place = next(
+                r.facts.location.title
+                for r in self.ranked
+                if self.counts.get(r.facts.name, NONE).booting
+            )
+            summary = f"{self._none_free()}, one is starting up at {place}"
         elif trouble and not self.ranked:
-            next_one = f"{trouble}, and you wait for that"
+            summary = f"{trouble}, and you wait for that"
         elif trouble and not able:
-            next_one = f"{trouble}, you get the next machine that comes free"
+            summary = f"{trouble}, you get the next machine that comes free"
         elif trouble:
-            place = next(r.facts for r in self.ranked if r.facts.trouble is None).location.title
-            next_one = f"{trouble}, one is made at {place} as soon as there is room"
+            summary = f"{trouble}, one is started at {makers} as soon as there is room"
+        elif able:
+            summary = f"{self._none_free()}, one is started at {makers} as soon as there is room"
         else:
-            next_one = "no machine is free now, one is made as soon as there is room"
-        return Explanation(
-            summary=f"{self._fit()}; {next_one}", trouble=trouble, candidates=self.candidates
-        )
+            summary = f"{describe(self.needs, self.facts, self.silent)} cannot be had now: "
+            summary += "you wait until it can"
+        return Explanation(summary=summary, trouble=trouble, candidates=self.candidates)
 
     def impossible(self) -> str:
-        """One sentence: what was asked for, and why each pool that came near does not do."""
-        wanted = describe(self.needs)
-        if self.silent:
-            return (
-                f"no place that answers can give {wanted}, and {' and '.join(self.silent)} "
-                "cannot be asked now: try again in a few minutes"
-            )
+        """One sentence: what was asked for, why no place has it, and what to do."""
+        wanted = describe(self.needs, self.facts, self.silent)
+        if silent := self._unanswered():
+            return f"no place that answers has {wanted}, and {silent}: try again in a few minutes"
         if trouble := self._stopped():
             return (
-                f"nothing can give {wanted} now, because {trouble}: "
+                f"{wanted} cannot be had now, because {trouble}: "
                 "try again later, or ask for something else"
             )
-        near = [c for c in self.candidates if not c.removed_by.startswith("its environment")]
-        if not near:
-            return f"no pool can give {wanted}: the catalogue has no pool of that environment"
-        reasons = "; ".join(f"{c.pool}: {c.removed_by}" for c in near[:_TOLD])
-        more = f"; and {len(near) - _TOLD} more" if len(near) > _TOLD else ""
-        return f"no pool can give {wanted} ({reasons}{more}): ask for something else"
+        anywhere = self.needs.model_copy(update={"locations": ()})
+        others = either(
+            facts.location.title
+            for facts in self.facts
+            if not mismatch(anywhere, facts)
+            and not closed(facts, self.counts.get(facts.name, NONE))
+        )
+        remedy = f"ask for {others}, or for something else" if others else "ask for something else"
+        reasons = self._reasons()
+        more = f" and {len(reasons) - _TOLD} more places cannot" if len(reasons) > _TOLD else ""
+        return f"{wanted} cannot be had: {', '.join(reasons[:_TOLD])}{more}; {remedy}"
+
+    def _reasons(self) -> list[str]:
+        """Why each place that may serve cannot; that nowhere is such an environment, if so."""
+        environment = describe(Needs(environment=self.needs.environment), self.facts, self.silent)
+        places = {facts.location.name: facts.location.title for facts in self.facts}
+        of_environment = [
+            facts
+            for facts in self.facts
+            if self.needs.environment in (None, facts.environment.name)
+        ]
+        if not of_environment:
+            return [f"no place has {environment}"]
+        names = self.needs.locations or dict.fromkeys(f.location.name for f in of_environment)
+        return [
+            said(
+                places.get(name, name),
+                self.needs,
+                [facts for facts in self.facts if facts.location.name == name],
+                self.counts,
+                environment,
+            )
+            for name in names
+        ]
+
+    def _none_free(self) -> str:
+        wanted = amounts(self.needs.cpus, self.needs.ram_gb, self.needs.gpus, self.needs.gpu_model)
+        return f"no machine{f' with {wanted}' if wanted else ''} is free now"
+
+    def _unanswered(self) -> str:
+        """The places that did not answer yet and may have what is needed, in words."""
+        said_each = (
+            said_of(Trouble.AWAY, each.location.title)
+            for each in self.silent
+            if may_have(self.needs, each)
+        )
+        return " and ".join(dict.fromkeys(said_each))
 
     def _stopped(self) -> str:
         """The lasting troubles without which a pool would serve, in words."""
@@ -106,26 +157,23 @@ class Decision:
 
     def _said(self, which: Callable[[PoolFacts], bool]) -> str:
         """The troubles of some of the pools, each once."""
-        said = (
+        told = (
             said_of(f.trouble, f.location.title)
             for f in self.facts
             if f.trouble is not None and which(f)
         )
-        return " and ".join(dict.fromkeys(said))
-
-    def _fit(self) -> str:
-        return f"{len(self.ranked)} of {len(self.candidates)} pools fit"
+        return " and ".join(dict.fromkeys(told))
 
 
 def decide(
     needs: Needs,
     facts: Sequence[PoolFacts],
     counts: Mapping[str, Counts],
-    silent: tuple[str, ...] = (),
+    silent: Sequence[Silent] = (),
 ) -> Decision:
     """Filter and rank the pools, given in the catalogue's order, for one request.
 
-    ``silent`` are titles of places that did not answer yet and may have what is needed.
+    ``silent`` is what the catalogue has at clouds that did not answer yet.
     """
     removed = removed_by(needs, facts, counts)
     ranked = rank(needs, [f for f in facts if not removed[f.name]], counts)
@@ -155,20 +203,12 @@ def decide(
     )
 
 
-def describe(needs: Needs) -> str:
-    """The needs in words: ``mantid with 4 CPUs, 16 GiB, 1 GPU at ral``."""
-    wanted = []
-    if needs.cpus:
-        wanted.append(f"{needs.cpus:g} CPUs")
-    if needs.ram_gb:
-        wanted.append(f"{needs.ram_gb:g} GiB")
-    if needs.gpus or needs.gpu_model:
-        wanted.append(f"{needs.gpus or 1} GPU{'s' if needs.gpus > 1 else ''}")
-    if needs.gpu_model:
-        wanted[-1] += f" ({needs.gpu_model})"
-    words = needs.environment or "a machine"
-    if wanted:
-        words += f" with {', '.join(wanted)}"
-    if needs.locations:
-        words += f" at {' or '.join(needs.locations)}"
-    return words
+def _smaller(facts: PoolFacts, than: PoolFacts) -> bool:
+    """Whether a pool of the same place has machines with less, and more of nothing."""
+    here, there = facts.size, than.size
+    parts = [(here.cpus, there.cpus), (here.ram_gb, there.ram_gb), (here.gpus, there.gpus)]
+    return (
+        facts.location == than.location
+        and all(mine <= its for mine, its in parts)
+        and any(mine < its for mine, its in parts)
+    )

@@ -1,4 +1,7 @@
-"""What allocation knows of a pool: the catalogue's part and the ledger's part."""
+"""What allocation knows of a pool: the catalogue's part and the ledger's part.
+
+And of a pool whose cloud has told nothing yet: the catalogue's part alone.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,18 @@ class PoolFacts:
     def name(self) -> str:
         """The pool's name."""
         return self.pool.name
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """An environment at a cloud that has not answered since the service started.
+
+    What sizes there are is the cloud's to tell, so it is not known.
+    """
+
+    environment: Environment
+    location: Location
+    cloud: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..model import Needs
-from .facts import NONE, Counts, PoolFacts
+from .facts import NONE, Counts, PoolFacts, Silent
 from .trouble import said_of
 
 
@@ -45,12 +45,19 @@ def mismatch(needs: Needs, facts: PoolFacts) -> str:
     if needs.gpu_model is not None and needs.gpu_model != size.gpu_model:
         return f"its GPU model is {size.gpu_model or 'not known'}"
     if size.gpus < needs.gpus:
-        return f"it has {_count(size.gpus, 'GPU')}"
+        return f"it has {counted(size.gpus, 'GPU')}"
     if size.cpus < needs.cpus:
-        return f"it has {_count(size.cpus, 'CPU')}"
+        return f"it has {counted(size.cpus, 'CPU')}"
     if size.ram_gb < needs.ram_gb:
         return f"it has {size.ram_gb:g} GiB of RAM"
     return ""
+
+
+def may_have(needs: Needs, silent: Silent) -> bool:
+    """Whether a place that did not answer yet can have what is needed, as far as is known."""
+    return needs.environment in (None, silent.environment.name) and (
+        not needs.locations or silent.location.name in needs.locations
+    )
 
 
 def closed(facts: PoolFacts, counts: Counts) -> str:
@@ -67,5 +74,6 @@ def closed(facts: PoolFacts, counts: Counts) -> str:
     return ""
 
 
-def _count(number: float, noun: str) -> str:
+def counted(number: float, noun: str) -> str:
+    """``1 GPU``, ``2 GPUs``."""
     return f"{number:g} {noun}" if number == 1 else f"{number:g} {noun}s"

@@ -1,4 +1,8 @@
-"""What is offered now: each pool that fits, with what is free and when the next will be. Pure."""
+"""What is offered now: each pool that fits, with what is free and when the next will be. Pure.
+
+A place that has told nothing yet is shown, too, as one that does not answer:
+who looks for it should not find that it is gone.
+"""
 
 from __future__ import annotations
 
@@ -7,25 +11,28 @@ from datetime import datetime
 
 from ..model import Machine, MachineState, Needs, Offer
 from .estimate import next_in_s
-from .facts import BOOTING, Counts, PoolFacts
-from .match import closed, mismatch, removed_by
-from .trouble import said_of
+from .facts import BOOTING, Counts, PoolFacts, Silent
+from .match import may_have, mismatch, removed_by
+from .trouble import Trouble, said_of
+from .words import shut
 
 
 def offers(
     needs: Needs,
     facts: Sequence[PoolFacts],
     *,
+    silent: Sequence[Silent] = (),
     machines: Sequence[Machine],
     waiting: Sequence[Needs],
     boot_times_s: Mapping[str, Sequence[float]],
     now: datetime,
 ) -> list[Offer]:
-    """The offers that fit ``needs``, in the order of ``facts``.
+    """The offers that fit ``needs``, in the order of ``facts``, and last what may fit.
 
     Args:
         needs: what is looked for.
         facts: the pools.
+        silent: what is at clouds that have not answered yet.
         machines: all that are not deleted.
         waiting: what those need who wait already.
         boot_times_s: for each pool, what past machines took from asked for to vacant.
@@ -47,7 +54,7 @@ def offers(
         )
         for each in facts
         if not mismatch(needs, each)
-    ]
+    ] + [_unanswered(each) for each in silent if may_have(needs, each)]
 
 
 def _offer(
@@ -58,7 +65,7 @@ def _offer(
     boot_times_s: Sequence[float],
     now: datetime,
 ) -> Offer:
-    why = closed(facts, counts)
+    why = shut(facts, counts)
     trouble = ""
     if facts.trouble is not None and not counts.free and not counts.booting:
         trouble = said_of(facts.trouble, facts.location.title)
@@ -81,6 +88,20 @@ def _offer(
         next_in_s=None if why else estimate,
         available=not why,
         reason=why or trouble,
+    )
+
+
+def _unanswered(silent: Silent) -> Offer:
+    return Offer(
+        environment=silent.environment,
+        location=silent.location,
+        cloud=silent.cloud,
+        size=None,
+        free=0,
+        booting=0,
+        next_in_s=None,
+        available=False,
+        reason=said_of(Trouble.AWAY, silent.location.title),
     )
 
 

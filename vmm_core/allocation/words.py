@@ -1,14 +1,66 @@
-"""Why a request is not served where it would first have been, in words for users. Pure."""
+"""What users read of places and sizes, and why a place does not serve. Pure.
+
+Users know places and sizes, not pools: the names of pools are for operators.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from ..model import Needs
-from .facts import NONE, Counts, PoolFacts
-from .match import closed, mismatch
+from ..model import Needs, Size
+from .facts import NONE, Counts, PoolFacts, Silent
+from .match import closed, counted, mismatch
 from .trouble import said_of
+
+
+def amounts(cpus: float, ram_gb: float, gpus: int, gpu_model: str | None) -> str:
+    """``4 CPUs, 16 GiB, 1 GPU (V100)``: what is not 0."""
+    words = [counted(cpus, "CPU")] if cpus else []
+    words += [f"{ram_gb:g} GiB"] if ram_gb else []
+    if gpus or gpu_model:
+        words.append(counted(gpus or 1, "GPU") + (f" ({gpu_model})" if gpu_model else ""))
+    return ", ".join(words)
+
+
+def hardware(size: Size) -> str:
+    """What a machine has: ``4 CPUs, 16 GiB``."""
+    return amounts(size.cpus, size.ram_gb, size.gpus, size.gpu_model)
+
+
+def describe(needs: Needs, facts: Iterable[PoolFacts] = (), silent: Iterable[Silent] = ()) -> str:
+    """The needs in words: ``Mantid with 4 CPUs, 16 GiB, 1 GPU at Diamond``.
+
+    ``facts`` and ``silent`` give the titles; what they do not know is told by its name.
+    """
+    known: tuple[PoolFacts | Silent, ...] = (*facts, *silent)
+    environments = {each.environment.name: each.environment.title for each in known}
+    places = {each.location.name: each.location.title for each in known}
+    words = "a machine"
+    if needs.environment:
+        words = environments.get(needs.environment, needs.environment)
+    if wanted := amounts(needs.cpus, needs.ram_gb, needs.gpus, needs.gpu_model):
+        words += f" with {wanted}"
+    if needs.locations:
+        words += f" at {either(places.get(name, name) for name in needs.locations)}"
+    return words
+
+
+def either(titles: Iterable[str]) -> str:
+    """``Diamond or Rutherford``, each once."""
+    return " or ".join(dict.fromkeys(titles))
+
+
+def shut(facts: PoolFacts, counts: Counts) -> str:
+    """Why nobody is served from there now, for users; empty if somebody is.
+
+    Which machines a place has is the operator's choice, and how it is made is not told.
+    """
+    why, place = closed(facts, counts), facts.location.title
+    told = {"", facts.unavailable}
+    if facts.trouble is not None:
+        told.add(said_of(facts.trouble, place))
+    return why if why in told else f"{place} is closed for such machines"
 
 
 class Moved(NamedTuple):
@@ -35,25 +87,36 @@ def elsewhere(
             return None
         there = _at(first, facts)
         place = there[0].location.title if there else first
-        why = said(place, needs, there, counts)
+        why = said(place, needs, there, counts, won.environment.title)
         if first == data:
             why = f"the data is at {place}, but {why}"
         return Moved(why, won.location.title)
     return _hardware_before(needs, won, facts)
 
 
-def said(place: str, needs: Needs, there: Sequence[PoolFacts], counts: Mapping[str, Counts]) -> str:
-    """Why a place does not serve a request now: ``Diamond has no GPU``."""
+def said(
+    place: str,
+    needs: Needs,
+    there: Sequence[PoolFacts],
+    counts: Mapping[str, Counts],
+    environment: str,
+) -> str:
+    """Why a place does not serve a request now: ``Diamond has no GPU``.
+
+    ``environment`` is the title of what is needed.
+    """
     anywhere = needs.model_copy(update={"locations": ()})
     of_environment = [f for f in there if needs.environment in (None, f.environment.name)]
     if not of_environment:
-        return f"{place} has no {needs.environment or 'machines'}"
+        return f"{place} has no {environment if needs.environment else 'machines'}"
     fitting = [f for f in of_environment if not mismatch(anywhere, f)]
     if not fitting:
         return f"{place} {_lack(needs, of_environment)}"
     for each in fitting:
         if each.trouble is not None:
             return said_of(each.trouble, place)
+    if all(each.unavailable for each in fitting):
+        return f"{place} cannot give such machines ({fitting[0].unavailable})"
     if all(each.unavailable or closed(each, counts.get(each.name, NONE)) for each in fitting):
         return f"{place} is closed for such machines"
     return f"{place} has none free now"
@@ -83,12 +146,12 @@ def _lack(needs: Needs, there: Sequence[PoolFacts]) -> str:
         return "has no GPU"
     if needs.gpu_model and all(size.gpu_model != needs.gpu_model for size in sizes):
         return f"has no {needs.gpu_model}"
-    if all(size.gpus < needs.gpus for size in sizes):
-        return f"has no machine with {needs.gpus} GPUs"
-    if all(size.cpus < needs.cpus for size in sizes):
-        return f"has no machine with {needs.cpus:g} CPUs"
-    if all(size.ram_gb < needs.ram_gb for size in sizes):
-        return f"has no machine with {needs.ram_gb:g} GiB"
+    if (most_gpus := max(size.gpus for size in sizes)) < needs.gpus:
+        return f"has no machine with more than {counted(most_gpus, 'GPU')}"
+    if (most_cpus := max(size.cpus for size in sizes)) < needs.cpus:
+        return f"has no machine with more than {counted(most_cpus, 'CPU')}"
+    if (most_gb := max(size.ram_gb for size in sizes)) < needs.ram_gb:
+        return f"has no machine with more than {most_gb:g} GiB"
     return "has no machine with all of that"
 
 

@@ -56,6 +56,7 @@ Fault = Literal[
     "list-frozen",  # list_owned: no answer, until the caller gives up
     "delete-unreachable",  # delete: Unreachable, nothing deleted
     "delete-lost-answer",  # delete: OutcomeUnknown, but it is gone
+    "sizes-unreachable",  # sizes: Unreachable
 ]
 """What can be made to go wrong, by name."""
 
@@ -151,7 +152,7 @@ class SimulatedCloud(Cloud):
     async def create(self, spec: MachineSpec) -> CloudMachine:
         """See :meth:`Cloud.create`."""
         await self._called("create")
-        fact = (await self.sizes()).get(spec.size.name)
+        fact = self._sizes().get(spec.size.name)
         if fact is None or fact.unavailable:
             why = fact.unavailable if fact else f"cloud {self.name} has no such size"
             raise Refused(f"size {spec.size.name!r} cannot be had: {why}")
@@ -213,11 +214,16 @@ class SimulatedCloud(Cloud):
 
     async def sizes(self) -> dict[str, SizeFact]:
         """See :meth:`Cloud.sizes`."""
-        return {size.name: size.fact() for size in self.options.sizes}
+        if fault := self._fault("sizes-unreachable"):
+            raise self._error(fault)
+        return self._sizes()
 
     async def limits(self) -> Limits:
         """See :meth:`Cloud.limits`."""
         return Limits(machines=self.options.max_machines, cpus=self.options.max_cpus)
+
+    def _sizes(self) -> dict[str, SizeFact]:
+        return {size.name: size.fact() for size in self.options.sizes}
 
     async def _called(self, verb: str) -> None:
         self.calls[verb] += 1
@@ -241,7 +247,7 @@ class SimulatedCloud(Cloud):
                 return Throttled(said, retry_after_s=30)
             case "refused":
                 return Refused(said)
-            case "unreachable" | "list-unreachable" | "delete-unreachable":
+            case "unreachable" | "list-unreachable" | "delete-unreachable" | "sizes-unreachable":
                 return Unreachable(said)
             case _:
                 return OutcomeUnknown(said)

@@ -2,7 +2,8 @@
 
 Sizes are asked when the service starts. A cloud that does not answer then is
 asked again at every step of the pool manager; until it answers, its pools
-make no machine and are offered to nobody, and the service runs on.
+make no machine and serve nobody, its place is shown as one that does not
+answer, and the service runs on.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from types import MappingProxyType
 from .. import __version__
 from ..agent.protocol import UserData
 from ..allocation.explain import Decision, decide
-from ..allocation.facts import Counts, PoolFacts
+from ..allocation.facts import Counts, PoolFacts, Silent
 from ..allocation.trouble import Trouble
 from ..catalogue import Catalogue, nearest
 from ..clouds.base import Cloud, CloudError, SizeFact
@@ -106,7 +107,24 @@ class Inventory:
 
     def decide(self, needs: Needs, counts: Mapping[str, Counts]) -> Decision:
         """Filter and rank the pools for one request."""
-        return decide(needs, self.facts(), counts, self._silent_places(needs))
+        return decide(needs, self.facts(), counts, self.unanswered())
+
+    def unanswered(self) -> tuple[Silent, ...]:
+        """What the catalogue has at clouds that have not told their sizes, in its order."""
+        catalogue = self.catalogue
+        places = dict.fromkeys(
+            (pool.environment, pool.cloud)
+            for pool in catalogue.pools.values()
+            if pool.cloud in self.silent
+        )
+        return tuple(
+            Silent(
+                environment=catalogue.environments[environment],
+                location=catalogue.locations[catalogue.clouds[cloud].location],
+                cloud=cloud,
+            )
+            for environment, cloud in places
+        )
 
     def user_data(self, pool: PoolFacts, machine_id: str, enrolment_token: str) -> str:
         """What a machine of ``pool`` is given at creation, as JSON."""
@@ -123,18 +141,6 @@ class Inventory:
             return facts
         trouble, stopped = self.troubles[facts.name]
         return replace(facts, trouble=trouble, stopped=stopped)
-
-    def _silent_places(self, needs: Needs) -> tuple[str, ...]:
-        """Titles of the places whose sizes are not known and that may have what is needed."""
-        accounts = self.catalogue.clouds
-        names = dict.fromkeys(
-            accounts[pool.cloud].location
-            for pool in self.catalogue.pools.values()
-            if pool.cloud in self.silent
-            and needs.environment in (None, pool.environment)
-            and (not needs.locations or accounts[pool.cloud].location in needs.locations)
-        )
-        return tuple(self.catalogue.locations[name].title for name in names)
 
     def _fact(self, pool: Pool, fact: SizeFact) -> PoolFacts:
         account = self.catalogue.clouds[pool.cloud]

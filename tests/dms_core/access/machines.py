@@ -20,7 +20,8 @@ from dms_core import errors
 from dms_core.client.mount import Mount
 from dms_core.client.service import Dms
 
-from ..fuse.running import SECONDS, Service, gone, until
+from ...support.waiting import until
+from ..fuse.running import SECONDS, Service, gone
 
 PEOPLE = ("alice", "bob", "sarah", "root-of-data")
 """Two members of experiments, an instrument's scientist, an administrator."""

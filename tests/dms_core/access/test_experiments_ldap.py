@@ -17,8 +17,9 @@ import pytest
 from dms_core.rest import API
 from tests.support.messages import expected, says
 from tests.support.slapd import SUFFIX, Slapd
+from tests.support.waiting import until
 
-from ..fuse.running import SECONDS, error_of, until
+from ..fuse.running import SECONDS, error_of
 from .machines import ARCHIVE, OTHERS, OWN, PEOPLE, Facility, Machine, Person
 
 pytestmark = [pytest.mark.mount, pytest.mark.root]

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from ..fuse.running import error_of, until
+from ...support.waiting import until
+from ..fuse.running import error_of
 from .machines import ARCHIVE, MEMBERSHIP, OLD, OTHERS, OWN, PEOPLE, Facility, Machine, Person
 
 pytestmark = [pytest.mark.mount, pytest.mark.root]

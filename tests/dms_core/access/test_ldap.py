@@ -12,8 +12,9 @@ from dms_core.access.rules import Memberships
 from dms_core.errors import ConfigError
 from tests.support.servers import free_port
 from tests.support.slapd import SUFFIX, Slapd
+from tests.support.waiting import until_async
 
-from .conftest import ALICE, Clock, Maker, loaded, until
+from .conftest import ALICE, Clock, Maker, loaded
 
 
 async def test_groups_of_names(shared_slapd: Slapd, make: Maker) -> None:
@@ -128,7 +129,7 @@ async def test_an_answer_is_renewed_in_the_background_before_that(
     slapd.leave("rb-SANS2D-RB1310123", "alice")
     clock.now = 15
     directory.of("alice")
-    await until(lambda: not directory.of("alice").experiments)
+    await until_async(lambda: not directory.of("alice").experiments, "she is out", 20)
 
 
 async def test_many_requests_of_a_user_are_one_question(shared_slapd: Slapd, make: Maker) -> None:

@@ -13,8 +13,9 @@ from tests.support.ca import Authority
 from tests.support.messages import expected, says
 from tests.support.servers import free_port
 from tests.support.slapd import PASSWORD, SUFFIX, Slapd
+from tests.support.waiting import until_async
 
-from .conftest import ALICE, Clock, Maker, loaded, until
+from .conftest import ALICE, Clock, Maker, loaded
 
 
 async def test_what_is_cut_short_is_a_failure_not_fewer_groups(sparing: Slapd, make: Maker) -> None:
@@ -138,7 +139,7 @@ async def test_slow(slapd: Slapd, make: Maker, secure: bool) -> None:
         clock.now = 31
         async with asyncio.timeout(10):
             assert await loaded(directory, "alice") == ALICE
-            await until(lambda: directory.problem)
+            await until_async(lambda: directory.problem, "the problem is known", 20)
         assert says(expected("membership", "slow").operator, directory.problem)
         clock.now = 40
         async with asyncio.timeout(10):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -15,6 +15,7 @@ from dms_core.cache.names import Ages
 from dms_core.cache.store import BlockStore, Limits
 from dms_core.storage.posix import PosixStorage
 
+from ...support.waiting import until_async
 from .watched import Watched
 
 BLOCK = 4096
@@ -24,11 +25,8 @@ def content(size: int, seed: int = 0) -> bytes:
     return Random(seed).randbytes(size)
 
 
-async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait for ``condition``, or fail."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what is waited for knows no event
-            await asyncio.sleep(0.01)
+until = partial(until_async, within_s=20)
+"""Waiting, as the tests of the cache do."""
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ async def test_cached_blocks_and_names_need_no_source(
 ) -> None:
     entry = await cached.lookup("/v/run")
     await cached.read(entry, 0, SIZE)
-    await until(lambda: cached.store.reserved_bytes == 0)
+    await until(lambda: cached.store.reserved_bytes == 0, "all that came is on disk")
     reads, lookups = len(source.reads), len(source.lookups)
     for _ in range(3):
         assert await cached.lookup("/v/run") == entry
@@ -97,7 +97,7 @@ async def test_many_readers_of_a_block_cause_one_fetch(
     entry = await cached.lookup("/v/run")
     source.gate.clear()
     readers = [asyncio.create_task(cached.read(entry, BLOCK, 100)) for _ in range(20)]
-    await until(lambda: bool(source.reads))
+    await until(lambda: bool(source.reads), "the source is asked")
     readers[0].cancel()  # the one that began it leaves; the others are not concerned
     source.gate.set()
     answers = await asyncio.gather(*readers, return_exceptions=True)
@@ -111,7 +111,7 @@ async def test_a_damaged_block_on_disk_gives_right_bytes_and_a_counter(
 ) -> None:
     entry = await cached.lookup("/v/run")
     await cached.read(entry, 0, SIZE)
-    await until(lambda: cached.store.reserved_bytes == 0)
+    await until(lambda: cached.store.reserved_bytes == 0, "all that came is on disk")
     name = cached.identity(entry).name
     with blocks.data_path(tmp_path / "cache" / "blocks", name).open("r+b") as raw:
         raw.seek(2 * BLOCK + 7)
@@ -120,7 +120,7 @@ async def test_a_damaged_block_on_disk_gives_right_bytes_and_a_counter(
     assert await cached.read(entry, 0, SIZE) == data
     assert source.reads == [("/v/run", 2 * BLOCK, BLOCK)]
     assert cached.store.counters["damaged_blocks"] == 1
-    await until(lambda: cached.store.used_bytes == SIZE)
+    await until(lambda: cached.store.used_bytes == SIZE, "all of the file is kept")
     assert cached.read_now(entry, 0, SIZE) == data
 
 
@@ -149,7 +149,7 @@ async def test_random_reads_are_identical_under_eviction(
     await asyncio.gather(*(reader(seed) for seed in range(6)))
     assert cached.store.used_bytes <= limit
     assert cached.store.counters["evicted_files"] > 0
-    await until(lambda: cached.store.reserved_bytes == 0)
+    await until(lambda: cached.store.reserved_bytes == 0, "all that came is on disk")
 
 
 async def test_a_full_cache_passes_through(
@@ -216,7 +216,7 @@ async def test_while_the_source_is_away_the_known_stays_and_the_rest_fails_at_on
     with pytest.raises(errors.Unreachable, match="away"):
         await cached.lookup("/elsewhere")
     source.failure = None
-    await until(lambda: cached.reach.reachable)
+    await until(lambda: cached.reach.reachable, "a probe reopens")
     assert await cached.read(entry, 0, SIZE) == data
 
 
@@ -234,10 +234,10 @@ async def test_a_withdrawn_file_is_gone_from_the_cache_after_the_recheck(
     cached = make(ages=Ages(recheck_s=0))
     entry = await cached.lookup("/v/run")
     await cached.read(entry, 0, SIZE)
-    await until(lambda: cached.store.used_bytes == SIZE)
+    await until(lambda: cached.store.used_bytes == SIZE, "all of the file is kept")
     (archive / "v" / "run").unlink()
     cached.known("/v/run")  # anybody's next look begins the recheck
-    await until(lambda: cached.store.used_bytes == 0)
+    await until(lambda: cached.store.used_bytes == 0, "the file's blocks are gone")
     with pytest.raises(errors.NotFound):
         await cached.lookup("/v/run")
     with pytest.raises(errors.Stale):
@@ -283,7 +283,7 @@ async def test_the_cache_survives_a_restart(
     first = Cached(PosixStorage(archive, read_only=True), store, name="test")
     first.start()
     await first.read(await first.lookup("/v/run"), 0, SIZE)
-    await until(lambda: store.reserved_bytes == 0)
+    await until(lambda: store.reserved_bytes == 0, "all that came is on disk")
     await first.close()
     again = make()
     assert await again.read(await again.lookup("/v/run"), 0, SIZE) == data

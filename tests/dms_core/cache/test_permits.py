@@ -46,7 +46,7 @@ async def held(make: Maker, source: Permitting) -> tuple[Cached, Entry]:
     cached = make(over=source, ages=Ages(writable_s=0.05))
     entry = await cached.lookup("/v/run")
     await cached.read(entry, 0, SIZE)
-    await until(lambda: cached.store.used_bytes == SIZE)
+    await until(lambda: cached.store.used_bytes == SIZE, "all of the file is kept")
     return cached, entry
 
 
@@ -74,7 +74,7 @@ async def test_what_is_withdrawn_is_not_read_though_it_is_cached_and_open(
         except errors.NotFound:
             return True
 
-    await until(is_refused)
+    await until(is_refused, "the bytes are refused")
     with pytest.raises(type(refusal)):
         await cached.read(entry, 0, SIZE)
     assert cached.store.used_bytes == 0  # and the bytes are gone

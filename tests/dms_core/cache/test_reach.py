@@ -29,13 +29,13 @@ async def test_one_failure_fails_the_rest_at_once_and_a_probe_reopens() -> None:
     source.failure = Unreachable("the cable is cut")
     with pytest.raises(Unreachable):
         await reach.call(source.ask, 5)
-    await until(lambda: not reach.reachable)
+    await until(lambda: not reach.reachable, "the failure is known")
     calls = source.calls
     with pytest.raises(Unreachable, match="cable"):
         await reach.call(source.ask, 5)
     assert source.calls == calls
     source.failure = None
-    await until(lambda: reach.reachable)
+    await until(lambda: reach.reachable, "a probe reopens")
     assert await reach.call(source.ask, 5) == "answer"
     assert changes == [False, True]
     await reach.stop()
@@ -67,7 +67,7 @@ async def test_a_probe_that_is_refused_reopens() -> None:
     with pytest.raises(Unreachable):
         await reach.call(source.ask, 5)
     source.failure = NotFound("no root for you, but I am here")
-    await until(lambda: reach.reachable)
+    await until(lambda: reach.reachable, "a probe reopens")
     await reach.stop()
 
 
@@ -127,9 +127,9 @@ async def test_an_old_failure_does_not_close_the_door_again() -> None:
     source.failure = Unreachable("away")
     with pytest.raises(Unreachable):
         await reach.call(source.ask, 5)
-    await until(lambda: not reach.reachable)
+    await until(lambda: not reach.reachable, "the failure is known")
     source.failure = None
-    await until(lambda: reach.reachable)
+    await until(lambda: reach.reachable, "a probe reopens")
     hung.set()
     with pytest.raises(TimedOut):
         await old

@@ -30,7 +30,7 @@ async def ended(residency: Residency, transfer: Transfer) -> Transfer:
     def state() -> Transfer:
         return next(one for one in residency.transfers.all() if one.id == transfer.id)
 
-    await until(lambda: state().state not in ("queued", "running"))
+    await until(lambda: state().state not in ("queued", "running"), "the transfer has ended")
     return state()
 
 
@@ -43,13 +43,13 @@ async def test_a_file_goes_from_remote_to_partial_to_cached(
         assert (status.state, status.percent, status.size) == (CacheState.REMOTE, 0, SIZE)
         entry = await cached.lookup("/v/a")
         await cached.read(entry, 0, 3 * BLOCK)
-        await until(lambda: residency.of(entry).cached_bytes == 3 * BLOCK)
+        await until(lambda: residency.of(entry).cached_bytes == 3 * BLOCK, "what was read is kept")
         status = await residency.status("/v/a")
         assert (status.state, status.percent) == (CacheState.PARTIAL, 37)
         await cached.read(entry, 0, SIZE)
-        await until(lambda: residency.of(entry).state is CacheState.CACHED)
+        await until(lambda: residency.of(entry).state is CacheState.CACHED, "all of it is cached")
         assert residency.of(entry).percent == 100
-        await until(lambda: "/v/a" in seen)
+        await until(lambda: "/v/a" in seen, "the file's change is told")
 
 
 async def test_a_prefetch_tells_its_progress_and_ends(residency: Residency, cached: Cached) -> None:
@@ -84,7 +84,7 @@ async def test_a_cancelled_prefetch_keeps_what_came(
     await cached.read(entry, 0, BLOCK)
     source.gate.clear()
     begun = await residency.prefetch("/v/a")
-    await until(lambda: len(source.reads) > 1)
+    await until(lambda: len(source.reads) > 1, "the prefetch asks the source")
     assert residency.transfers.cancel(begun.id).state == "cancelled"
     source.gate.set()
     assert (await ended(residency, begun)).state == "cancelled"
@@ -116,7 +116,7 @@ async def test_pinned_files_are_complete_and_stay(make: Maker, residency: Reside
     small = make(limit=20 * BLOCK, folder="small")
     here = Residency(small)
     assert (await here.pin("/v/a")).state is CacheState.PINNED
-    await until(lambda: here.transfers.all()[-1].state == "done")
+    await until(lambda: here.transfers.all()[-1].state == "done", "all of the pinned file came")
     assert (await here.status("/v/a")).percent == 100
     for path in ("/v/b", "/v/sub/c"):
         await small.read(await small.lookup(path), 0, SIZE)

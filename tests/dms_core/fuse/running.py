@@ -8,7 +8,6 @@ import pwd
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,8 @@ from dms_core import errors
 from dms_core.client.mount import Mount
 from dms_core.client.service import Dms
 from dms_core.fuse import mountpoint as mountpoints
+
+from ...support.waiting import until
 
 SECONDS = 30
 USER = pwd.getpwuid(os.geteuid()).pw_name if os.geteuid() else "nobody"
@@ -29,14 +30,6 @@ volumes:
   - {name: home, policy: home, storage: home-disk}
 membership: membership.yaml
 """
-
-
-def until(condition: Callable[[], object], what: str, seconds: float = SECONDS) -> None:
-    """Wait for ``condition``, or fail naming ``what``."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
 
 
 def gone(process: subprocess.Popen[str], seconds: float = SECONDS) -> int:

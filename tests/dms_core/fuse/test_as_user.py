@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from .running import SECONDS, USER, Mounted, Service, error_of, gone, until
+from ...support.waiting import until
+from .running import SECONDS, USER, Mounted, Service, error_of, gone
 
 pytestmark = [pytest.mark.mount, pytest.mark.root]
 

@@ -15,7 +15,8 @@ from dms_core import errors
 from dms_core.fuse import mountpoint as mountpoints
 from dms_core.model import CacheState
 
-from .running import Mounted, Service, error_of, forget_pages, until
+from ...support.waiting import until
+from .running import Mounted, Service, error_of, forget_pages
 
 pytestmark = pytest.mark.mount
 

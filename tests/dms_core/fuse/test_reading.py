@@ -15,7 +15,8 @@ import pytest
 from dms_core.client.mount import Mount
 from dms_core.model import CacheState, Status
 
-from .running import Mounted, Service, forget_pages, until
+from ...support.waiting import until
+from .running import Mounted, Service, forget_pages
 
 pytestmark = pytest.mark.mount
 

@@ -18,7 +18,8 @@ import pytest
 from dms_core.client.service import Dms
 
 from ...support.gridftp import MISSING, PROGRAM, gridftp_server
-from .running import SECONDS, USER, Mounted, Service, until
+from ...support.waiting import until
+from .running import SECONDS, USER, Mounted, Service
 
 pytestmark = [pytest.mark.mount, pytest.mark.timeout(120)]
 
@@ -50,11 +51,11 @@ class Pair:
 
     def state(self, name: str) -> str:
         with Dms(self.service.url) as dms:
-            return next(one.state for one in dms.health().replicas if one.storage == name)
+            return next(one.state for one in dms.health().storages if one.storage == name)
 
     def served(self, name: str) -> int:
         with Dms(self.service.url) as dms:
-            return next(one.served_bytes for one in dms.health().replicas if one.storage == name)
+            return next(one.served_bytes for one in dms.health().storages if one.storage == name)
 
 
 class Reader(threading.Thread):
@@ -112,7 +113,7 @@ def goes_on(pair: Pair, folder: Path, take: Callable[[], None], give: Callable[[
         assert reader.error is None
         assert reader.longest_s < STALL_S
         assert b"".join(reader.parts) == DATA
-        assert pair.state("near") == "left"
+        assert pair.state("near") == "away"
         assert pair.served("far") > 0
         give()
         until(lambda: pair.state("near") == "used", "the near one is used again")
@@ -215,6 +216,6 @@ def test_operators_see_the_replicas_and_where_bytes_are(tmp_path: Path, near: Pa
         assert dms("where", "/archive", "--token-file", str(token)).returncode == 0
         health = dms("health")
         assert health.returncode == 1
-        assert "Storage near of archive is left, others stand in; see the log." in health.stdout
+        assert "Storage near of archive is away, others stand in; see the log." in health.stdout
         assert "top folder" not in health.stdout
         assert USER not in health.stdout

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from .running import SECONDS, Mounted, Service, error_of, until
+from ...support.waiting import until
+from .running import SECONDS, Mounted, Service, error_of
 
 pytestmark = pytest.mark.mount
 

@@ -14,7 +14,8 @@ from random import Random
 
 import pytest
 
-from ..fuse.running import SECONDS, Mounted, Service, until
+from ...support.waiting import until
+from ..fuse.running import SECONDS, Mounted, Service
 from . import writer
 
 pytestmark = pytest.mark.mount

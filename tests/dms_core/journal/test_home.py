@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from dms_core.client.mount import Mount
+from dms_core.fuse import mountpoint as mountpoints
 from dms_core.model import CacheState, Status
 
 from ...support.messages import expected, says
-from ..fuse.running import SECONDS, USER, Mounted, Service, error_of, until
+from ...support.waiting import until
+from ..fuse.running import SECONDS, USER, Mounted, Service, error_of, gone
 from .conftest import Two
 
 pytestmark = pytest.mark.mount
@@ -126,6 +128,50 @@ def test_an_unmount_says_what_is_not_sent_and_the_next_mount_sends_it(
     with mounted.client() as mount:
         drained(mount)
     assert (service.home / "new.txt").read_text() == "made while away"
+
+
+def test_a_mount_that_keeps_its_machine_ends_when_everything_is_sent(
+    service: Service, tmp_path: Path
+) -> None:
+    hold = tmp_path / "hold" / "dms-mount"
+    (service.home / "full.txt").write_text("as it was")
+    with Mounted(service, tmp_path / "m", journal={"hold_file": str(hold)}) as mounted:
+        assert len(list(mounted.home.iterdir())) == 1
+        (mounted.home / "sent.txt").write_text("sent at close")
+        until(lambda: not hold.exists(), "nothing is held")
+        service.stop()
+        (mounted.home / "new.txt").write_text("made while away")
+        assert hold.read_text().startswith("1 file (")  # as soon as write() returned
+        assert hold.parent.stat().st_mode & 0o777 == 0o700
+        (mounted.home / "full.txt").write_text("changed")
+        told = f"2 files (22 bytes) of {USER} not sent yet\n"
+        until(lambda: hold.read_text() == told, "both are told")
+        assert mounted.process is not None
+        mounted.process.terminate()
+        until(lambda: not mountpoints.is_mounted(mounted.path), "it is unmounted")
+        with mounted.client() as mount:  # but goes on, and can be asked
+            assert mount.info().unsent_files == 2
+        assert hold.exists()
+        service.start()
+        assert gone(mounted.process) == 0
+    assert not hold.exists()
+    assert (service.home / "new.txt").read_text() == "made while away"
+    assert (service.home / "full.txt").read_text() == "changed"
+
+
+def test_what_was_held_is_held_again_after_kill_9(service: Service, tmp_path: Path) -> None:
+    hold = tmp_path / "dms-mount"
+    with Mounted(service, tmp_path / "m", journal={"hold_file": str(hold)}) as mounted:
+        assert list(mounted.home.iterdir()) == []
+        service.stop()
+        (mounted.home / "new.txt").write_text("made while away")
+        mounted.kill()
+        assert hold.exists()
+        hold.unlink()  # as a reboot does
+        service.start()
+        mounted.start()
+        until(lambda: (service.home / "new.txt").exists(), "it is sent")
+        until(lambda: not hold.exists(), "nothing is held")
 
 
 def test_the_end_of_a_mount_sends_what_is_open(service: Service, mounted: Mounted) -> None:

@@ -15,7 +15,8 @@ from dms_core.client.mount import Mount
 from dms_core.model import CacheState, Unsent
 
 from ...support.messages import expected, says
-from ..fuse.running import Mounted, Service, error_of, until
+from ...support.waiting import until
+from ..fuse.running import Mounted, Service, error_of
 
 pytestmark = pytest.mark.mount
 

@@ -22,6 +22,12 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def pattern(file: Path, size: int) -> Path:
+    """Fill a file so that every 16 bytes tell where they are."""
+    file.write_bytes(b"".join(b"%015d\n" % at for at in range(0, size, 16))[:size])
+    return file
+
+
 def need_gridftp() -> None:
     if gridftp.PROGRAM is None:
         pytest.skip(gridftp.MISSING)

@@ -21,9 +21,9 @@ from tests.support.ca import Authority
 from tests.support.gridftp import GridftpServer, gridftp_server
 from tests.support.nginx import Nginx
 from tests.support.servers import free_port
+from tests.support.waiting import until_async
 
-from .conftest import need_gridftp
-from .waiting import pattern, until
+from .conftest import need_gridftp, pattern
 
 pytestmark = pytest.mark.root
 
@@ -56,7 +56,7 @@ async def test_one_session_serves_one_read_after_the_other(own: GridftpServer) -
         for offset in range(0, 100_000, 5_000):
             await mover.read(entry, offset, 100)
             assert own.connections() == 1
-    await until(lambda: own.connections() == 0, "the session ended")
+    await until_async(lambda: own.connections() == 0, "the session ended")
 
 
 async def test_sessions_are_no_more_than_stated(own: GridftpServer) -> None:
@@ -72,7 +72,7 @@ async def test_sessions_are_no_more_than_stated(own: GridftpServer) -> None:
 async def test_sessions_nobody_needs_are_closed(own: GridftpServer) -> None:
     async with moving(own, idle_s=0.05) as mover:
         await asyncio.gather(*(mover.stat("/small") for _ in range(4)))
-        await until(lambda: own.connections() == 0, "idle sessions ended")
+        await until_async(lambda: own.connections() == 0, "idle sessions ended")
         assert (await mover.stat("/small")).size == 100_000
 
 
@@ -94,7 +94,7 @@ async def test_a_session_the_server_gave_up_is_not_noticed(tmp_path: Path, gsi: 
         async with moving(server) as mover:
             entry = await mover.stat("/small")
             await mover.read(entry, 0, 16)
-            await until(lambda: server.connections() == 0, "the server ended the session")
+            await until_async(lambda: server.connections() == 0, "the server ended the session")
             assert await mover.read(entry, 16, 16) == b"%015d\n" % 16
 
 
@@ -104,12 +104,12 @@ async def test_cancelled_reads_leave_no_session_behind(own: GridftpServer) -> No
         for _ in range(5):
             sent = own.sent_bytes()
             reading = asyncio.ensure_future(mover.read(entry, 0, LARGE))
-            await until(lambda sent=sent: own.sent_bytes() > sent + (1 << 20), "bytes flow")
+            await until_async(lambda sent=sent: own.sent_bytes() > sent + (1 << 20), "bytes flow")
             reading.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await reading
         assert await mover.read(await mover.stat("/small"), 32, 16) == b"%015d\n" % 32
-        await until(lambda: own.connections() <= 2, "the given up sessions ended")
+        await until_async(lambda: own.connections() <= 2, "the given up sessions ended")
 
 
 async def test_a_server_that_dies_in_mid_range(own: GridftpServer) -> None:
@@ -117,7 +117,7 @@ async def test_a_server_that_dies_in_mid_range(own: GridftpServer) -> None:
         entry = await mover.stat("/large")
         sent = own.sent_bytes()
         reading = asyncio.ensure_future(mover.read(entry, 0, LARGE))
-        await until(lambda: own.sent_bytes() > sent + (1 << 20), "bytes flow")
+        await until_async(lambda: own.sent_bytes() > sent + (1 << 20), "bytes flow")
         assert not reading.done()
         own.kill()
         with pytest.raises(errors.Unreachable, match=r"gridftp ftp://.*: "):
@@ -146,7 +146,7 @@ async def test_a_server_that_hangs_in_mid_range(own: GridftpServer) -> None:
         entry = await mover.stat("/large")
         sent = own.sent_bytes()
         reading = asyncio.ensure_future(mover.read(entry, 0, LARGE))
-        await until(lambda: own.sent_bytes() > sent + (1 << 20), "bytes flow")
+        await until_async(lambda: own.sent_bytes() > sent + (1 << 20), "bytes flow")
         own.freeze()
         began = time.monotonic()
         with pytest.raises(errors.TimedOut, match=r"no answer within 0\.5"):
@@ -329,7 +329,7 @@ async def test_a_server_that_is_full(tmp_path: Path) -> None:
             with pytest.raises(Busy, match=r"takes no more sessions now"):
                 await late.stat("/small")
             await greedy.close()
-            await until(lambda: server.connections() == 0, "sessions ended")
+            await until_async(lambda: server.connections() == 0, "sessions ended")
             assert (await late.stat("/small")).size == 100_000
 
 

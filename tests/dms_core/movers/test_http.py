@@ -25,9 +25,9 @@ from dms_core.storage.conformance import BIG
 from tests.support.ca import Authority
 from tests.support.nginx import Nginx, nginx
 from tests.support.servers import free_port
+from tests.support.waiting import until_async
 
-from .conftest import need_nginx
-from .waiting import pattern, until
+from .conftest import need_nginx, pattern
 
 
 @asynccontextmanager
@@ -59,7 +59,7 @@ async def test_one_connection_serves_one_read_after_the_other(own: Nginx) -> Non
         for offset in range(0, 100_000, 5_000):
             await mover.read(entry, offset, 100)
             assert own.connections() == 1
-    await until(lambda: own.connections() == 0, "the connection ended")
+    await until_async(lambda: own.connections() == 0, "the connection ended")
 
 
 async def test_connections_are_no_more_than_stated(own: Nginx) -> None:
@@ -75,7 +75,7 @@ async def test_connections_are_no_more_than_stated(own: Nginx) -> None:
 async def test_connections_nobody_needs_are_closed(own: Nginx) -> None:
     async with moving(own, idle_s=0.05) as mover:
         await asyncio.gather(*(mover.stat("/small") for _ in range(4)))
-        await until(lambda: own.connections() == 0, "idle connections ended")
+        await until_async(lambda: own.connections() == 0, "idle connections ended")
 
 
 async def test_a_server_restarted_meanwhile_is_not_noticed(own: Nginx) -> None:
@@ -94,7 +94,7 @@ async def test_many_ranges_are_one_request(web: Nginx) -> None:
         spans = [(offset, 100) for offset in range(0, 64_000, 1_000)]
         read = await mover.read_many(entry, spans)
         assert list(read) == [BIG[offset : offset + length] for offset, length in spans]
-        await until(lambda: len(web.requests()) > before, "the request is logged")
+        await until_async(lambda: len(web.requests()) > before, "the request is logged")
         assert len(web.requests()) == before + 1
 
 
@@ -173,7 +173,7 @@ async def test_a_server_that_dies_in_mid_range(files: Path) -> None:
             entry = await mover.stat("/small")
             sent = server.sent_bytes()
             reading = asyncio.ensure_future(mover.read(entry, 0, entry.size))
-            await until(lambda: server.sent_bytes() > sent, "bytes flow")
+            await until_async(lambda: server.sent_bytes() > sent, "bytes flow")
             server.kill()
             with pytest.raises(errors.Unreachable, match=r"http http://.*: "):
                 await reading
@@ -200,7 +200,7 @@ async def test_a_server_that_hangs_in_mid_range(files: Path) -> None:
             entry = await mover.stat("/small")
             sent = server.sent_bytes()
             reading = asyncio.ensure_future(mover.read(entry, 0, entry.size))
-            await until(lambda: server.sent_bytes() > sent, "bytes flow")
+            await until_async(lambda: server.sent_bytes() > sent, "bytes flow")
             server.freeze()
             with pytest.raises(errors.TimedOut, match=r"no answer within 1\.5"):
                 await reading
@@ -213,7 +213,7 @@ async def test_a_server_that_is_full(files: Path) -> None:
             entry = await mover.stat("/small")
             reading = asyncio.ensure_future(mover.read(entry, 0, entry.size))
             sent = server.sent_bytes()
-            await until(lambda: server.sent_bytes() > sent, "bytes flow")
+            await until_async(lambda: server.sent_bytes() > sent, "bytes flow")
             with pytest.raises(Busy, match=r"takes no more requests now \(503"):
                 await mover.read(entry, 0, 16)
             reading.cancel()

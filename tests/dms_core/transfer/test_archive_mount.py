@@ -14,12 +14,12 @@ import pytest
 from dms_core.client.mount import Mount
 from dms_core.model import Transfer
 from dms_core.storage.conformance import SAMPLE, lay_out
-from tests.dms_core.fuse.running import Mounted, Service, error_of, until
-from tests.dms_core.movers.conftest import ASCII, need_gridftp, need_nginx
-from tests.dms_core.movers.waiting import pattern
+from tests.dms_core.fuse.running import Mounted, Service, error_of
+from tests.dms_core.movers.conftest import ASCII, need_gridftp, need_nginx, pattern
 from tests.support.gridftp import GridftpServer, gridftp_server
 from tests.support.nginx import Nginx, nginx
 from tests.support.servers import Server
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.mount, pytest.mark.root]
 

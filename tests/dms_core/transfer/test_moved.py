@@ -18,10 +18,10 @@ from dms_core.movers.http.mover import HttpMover
 from dms_core.storage.base import Storage
 from dms_core.storage.conformance import ReadableConformance, lay_out, scan_all
 from dms_core.transfer.moved import Moved
-from tests.dms_core.movers.conftest import need_gridftp, need_nginx
-from tests.dms_core.movers.waiting import pattern, until
+from tests.dms_core.movers.conftest import need_gridftp, need_nginx, pattern
 from tests.support.gridftp import gridftp_server
 from tests.support.nginx import Nginx, nginx
+from tests.support.waiting import until_async
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ async def test_pages_stay_together_while_the_folder_changes(web: Nginx) -> None:
     rest = await storage.scan("/", cursor=page.cursor)
     names = [entry.path for entry in (*page.entries, *rest.entries)]
     assert names == [f"/{number}" for number in range(10)]
-    await until(lambda: len(web.requests()) > before, "the request is logged")
+    await until_async(lambda: len(web.requests()) > before, "the request is logged")
     assert len(web.requests()) == before + 1, "one listing serves the pages of a scan"
     assert "/5" not in [entry.path for entry in await scan_all(storage, "/", 4)]
     await storage.close()
@@ -64,7 +64,7 @@ async def test_a_listing_goes_on_when_nobody_waits_for_it(web: Nginx) -> None:
             await storage.scan("/")
     pages = await asyncio.gather(*(storage.scan("/") for _ in range(5)))
     assert {page.entries[0].path for page in pages} == {"/file"}
-    await until(lambda: len(web.requests()) > before, "the request is logged")
+    await until_async(lambda: len(web.requests()) > before, "the request is logged")
     assert len(web.requests()) <= before + 2
     await storage.close()
 
@@ -100,7 +100,7 @@ async def test_while_it_is_away_every_call_fails_at_once(web: Nginx) -> None:
             await storage.lookup("/a")
     assert time.monotonic() - began < 0.5
     web.thaw()
-    await until(lambda: storage.reach.reachable, "it recovers by itself")
+    await until_async(lambda: storage.reach.reachable, "it recovers by itself")
     with pytest.raises(errors.NotFound):
         await storage.lookup("/a")
     await storage.close()
@@ -199,7 +199,7 @@ class TestSiteCache(ReadableConformance):
         web.start()
         source = storage._source
         assert isinstance(source, Moved)
-        await until(lambda: source.reach.reachable, "it recovers by itself")
+        await until_async(lambda: source.reach.reachable, "it recovers by itself")
         entry = await storage.lookup("/many/a")
         assert await storage.read(entry, 0, 1) == b"1"
 

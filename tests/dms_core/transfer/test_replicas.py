@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -19,10 +19,12 @@ from dms_core.transfer.health import Patience
 from dms_core.transfer.replicas import Replicated
 
 from ...support.messages import expected, says
+from ...support.waiting import until_async
 from .storages import QUICK, Faulty, twins
 
 RUN = "/NDXSANS2D/Instrument/data/cycle_13_2/SANS2D00033837.nxs"
 MIB = 1 << 20
+SOON_S = 20
 
 
 class Pair:
@@ -42,13 +44,6 @@ async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
     pair = Pair(tmp_path)
     yield pair
     await pair.all.close()
-
-
-async def until(condition: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end, what
-        await asyncio.sleep(0.01)
 
 
 class TestBothThere(ReadableConformance):
@@ -86,7 +81,7 @@ async def test_entries_and_listings_are_the_same_whichever_serves(pair: Pair) ->
     before = await tree()
     pair.near.fault = errors.Unreachable("the cable is out")
     assert await tree() == before
-    assert pair.state("near") == "left"
+    assert pair.state("near") == "away"
 
 
 @pytest.mark.parametrize(
@@ -122,7 +117,7 @@ async def test_a_reader_goes_on_with_the_same_bytes_and_later_back(
     if fault == "gone":
         away.rename(pair.folders[0])
     pair.near.fault = ""
-    await until(lambda: pair.state("near") == "used", "the near one is used again")
+    await until_async(lambda: pair.state("near") == "used", "the near one is used again", SOON_S)
     asked = pair.near.reads
     other = await pair.all.lookup("/many/b")
     assert await pair.all.read(other, 0, 100) == b"4444"
@@ -181,7 +176,7 @@ async def test_with_none_left_it_fails_at_once_and_says_so_without_names(
         assert "near" not in str(told.value)
     assert row.operator in caplog.messages
     pair.near.fault = pair.far.fault = ""
-    await until(lambda: pair.state("far") == "used", "back")
+    await until_async(lambda: pair.state("far") == "used", "back", SOON_S)
     assert await pair.all.read(entry, 0, 10) == BIG[:10]
 
 
@@ -197,7 +192,7 @@ async def test_one_that_disagrees_is_not_used_for_that_entry(
     assert expected("replicas", "another version").operator in caplog.messages
     assert [each.set_aside for each in pair.all.health()] == [0, 1]
     pair.near.fault = ""
-    await until(lambda: pair.state("near") == "used", "back")
+    await until_async(lambda: pair.state("near") == "used", "back", SOON_S)
     assert await pair.all.read(greeting, 0, 100) == b"hello, world\n"
 
 
@@ -265,6 +260,6 @@ async def test_many_readers_through_a_failure(pair: Pair) -> None:
         )
 
     readers = [asyncio.create_task(read_all()) for _ in range(8)]
-    await until(lambda: pair.near.reads > 20, "the readers are under way")
+    await until_async(lambda: pair.near.reads > 20, "the readers are under way", SOON_S)
     pair.near.fault = errors.Unreachable("cable")
     assert all(data == BIG for data in await asyncio.gather(*readers))

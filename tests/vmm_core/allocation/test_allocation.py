@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vmm_core.allocation.estimate import next_in_s
-from vmm_core.allocation.explain import decide, describe
+from vmm_core.allocation.explain import decide
 from vmm_core.allocation.facts import Counts, PoolFacts
 from vmm_core.allocation.match import removed_by
+from vmm_core.allocation.words import describe
 from vmm_core.model import Environment, Location, Needs, Pool, Size
 
 
@@ -200,13 +201,29 @@ def test_a_paused_pool_serves_what_it_has():
 def test_the_impossible_is_one_sentence_with_the_reasons():
     said = decide(Needs(environment="mantid", cpus=64, gpus=1), [pool(), pool("tomo")], {})
     assert said.impossible() == (
-        "no pool can give mantid with 64 CPUs, 1 GPU "
-        "(mantid@ral-sim/c2r8g0: it has no GPU): ask for something else"
+        "mantid with 64 CPUs, 1 GPU cannot be had: ral has no GPU; ask for something else"
     )
-    assert (
-        "no pool of that environment"
-        in decide(Needs(environment="mantid"), [pool("tomo")], {}).impossible()
+    assert decide(Needs(environment="mantid"), [pool("tomo")], {}).impossible() == (
+        "mantid cannot be had: no place has mantid; ask for something else"
     )
+    paused = decide(Needs(), [pool(paused=True)], {})
+    assert "ral is closed for such machines; ask" in paused.impossible()
+    assert "paused by the operator" in paused.candidates[0].removed_by
+
+
+def test_a_refusal_names_the_place_that_has_it():
+    facts = [pool(), pool(location="dls", cpus=64), pool(location="esrf", cpus=64, maximum=0)]
+    assert decide(Needs(cpus=64, locations=("ral",)), facts, {}).impossible() == (
+        "a machine with 64 CPUs at ral cannot be had: ral has no machine with more than 2 CPUs; "
+        "ask for dls, or for something else"
+    )
+
+
+def test_a_refusal_names_a_few_places_and_how_many_more():
+    facts = [pool(location=f"place-{number}") for number in range(6)]
+    said = decide(Needs(gpus=1), facts, {}).impossible()
+    assert said.count("has no GPU") == 4
+    assert "place-3 has no GPU and 2 more places cannot; ask for something else" in said
 
 
 def test_needs_in_words():
@@ -215,20 +232,43 @@ def test_needs_in_words():
     )
     assert describe(needs) == "tomo with 4 CPUs, 16 GiB, 2 GPUs (A100) at ral or dls"
     assert describe(Needs()) == "a machine"
+    assert describe(Needs(cpus=1, gpu_model="A100")) == "a machine with 1 CPU, 1 GPU (A100)"
 
 
 def test_summaries_say_what_won_or_what_comes():
-    small, large = pool(), pool(cpus=8)
+    small, large, far = pool(), pool(cpus=8), pool(location="dls")
     decision = decide(Needs(cpus=2), [small, large], {large.name: Counts(free=1)})
-    said = decision.claimed(large.name, "vmm-1").summary
-    assert said == (
-        "2 of 2 pools fit; vmm-1 of mantid@ral-sim/c8r8g0 was the best that was free, "
-        "with a penalty of 2"
+    said = decision.claimed(large.name, "vmm-1")
+    assert said.summary == (
+        "you have machine vmm-1 with 8 CPUs, 8 GiB at ral; nothing smaller is free there"
     )
-    assert "as soon as there is room" in decide(Needs(), [small], {}).waiting().summary
-    assert (
-        "on its way" in decide(Needs(), [small], {small.name: Counts(booting=1)}).waiting().summary
+    assert [(each.pool, each.score) for each in said.candidates] == [
+        (large.name, 2),
+        (small.name, 0),
+    ]
+    assert decide(Needs(), [small], {small.name: Counts(free=1)}).claimed(
+        small.name, "vmm-1"
+    ).summary == ("you have machine vmm-1 with 2 CPUs, 8 GiB at ral")
+    assert decide(Needs(), [small, large, far], {}).waiting().summary == (
+        "no machine is free now, one is started at ral or dls as soon as there is room"
     )
+    starting = {far.name: Counts(booting=1)}
+    assert decide(Needs(cpus=1, ram_gb=4), [small, far], starting).waiting().summary == (
+        "no machine with 1 CPU, 4 GiB is free now, one is starting up at dls"
+    )
+    assert decide(Needs(environment="mantid"), [pool(maximum=0)], {}).waiting().summary == (
+        "mantid cannot be had now: you wait until it can"
+    )
+
+
+@given(cases())
+def test_users_read_nothing_of_pools(case):
+    needs, facts, counts = case
+    decision = decide(needs, facts, counts)
+    told = [decision.waiting().summary, decision.impossible()]
+    told += [decision.claimed(r.facts.name, "vmm-1").summary for r in decision.ranked]
+    for said in told:
+        assert not any(word in said for word in ("pool", "penalty", "score", "@", "maximum"))
 
 
 @pytest.mark.parametrize(

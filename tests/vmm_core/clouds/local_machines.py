@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from vmm_core.clouds.base import CloudMachine, MachineSpec
@@ -18,12 +18,17 @@ from vmm_core.clouds.local.isolation import Prober
 from vmm_core.clouds.local.options import Options
 from vmm_core.model import Size
 
+from ...support import servers
+from ...support.waiting import until_async
+
 CHECKOUT = Path(__file__).parents[3]
 INSIDE = Path(__file__).parent / "inside.py"
 SMALL = Size(name="small", cpus=1, ram_gb=0.5)
 M1, M2 = f"m1-{os.getpid()}", f"m2-{os.getpid()}"
 """Machines' names, which no other run of these tests has on this host at the same time."""
 WAIT_S = 30
+until = partial(until_async, within_s=WAIT_S, every_s=0.02)
+"""Waiting for a machine; a look at all processes of the host is not cheap."""
 _KINDS = ("net", "pid")
 QUIETLY = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-x"]
 """Python's arguments that run tests in a checkout which the user cannot write."""
@@ -39,16 +44,8 @@ def ways() -> list[str]:
 
 
 def free_port() -> int:
-    """A port whose successor is free, too."""
-    while True:
-        with socket.socket() as one, socket.socket() as two:
-            one.bind(("127.0.0.1", 0))
-            port: int = one.getsockname()[1]
-            try:
-                two.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            return port
+    """A port whose successor is free, too: a machine of these tests serves both."""
+    return servers.free_port(2)
 
 
 def options(folder: Path, way: str, port: int, **more: object) -> Options:
@@ -72,13 +69,6 @@ def spec(name: str, port: int, *, owner: str = "tests", user_data: str = "{}") -
         user_data=user_data,
         ports=(port, port + 1),
     )
-
-
-async def until(condition: Callable[[], bool], what: str, timeout_s: float = WAIT_S) -> None:
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, f"not within {timeout_s} s: {what}"
-        await asyncio.sleep(0.02)
 
 
 async def call(machine: CloudMachine, port: int, request: bytes) -> bytes:

@@ -7,11 +7,12 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from ...support.waiting import until
 
 
 def _programs() -> Path | None:
@@ -54,12 +55,13 @@ def postgresql() -> Iterator[str]:
 
 
 def _wait_until_up(server: subprocess.Popen[bytes], programs: Path, folder: Path) -> None:
-    end = time.monotonic() + 60
     ask = [str(programs / "pg_isready"), "-q", "-h", str(folder)]
-    while subprocess.run(ask, timeout=30).returncode != 0:
+
+    def answers() -> bool:
         assert server.poll() is None, "PostgreSQL did not start"
-        assert time.monotonic() < end, "PostgreSQL does not answer"
-        time.sleep(0.1)
+        return subprocess.run(ask, timeout=30).returncode == 0
+
+    until(answers, "PostgreSQL answers", 60, every_s=0.1)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
