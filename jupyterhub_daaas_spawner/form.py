@@ -17,10 +17,10 @@ from typing import Literal
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, Template
 
 from vmm_core.model import Environment as AnalysisEnvironment
-from vmm_core.model import Offer
+from vmm_core.model import Lease, Offer
 
 from .options import Options
-from .wording import availability, hardware, number
+from .wording import availability, hardware, kept, number
 
 TEMPLATE = "daaas_form.html"
 
@@ -73,12 +73,15 @@ class Form:
     offers: list[dict[str, object]] = field(default_factory=list)
     remembered: bool = False
     problem: str = ""
+    notes: tuple[str, ...] = ()
+    """What the user should know, one sentence each."""
 
 
-def draw(server: str, offers: Sequence[Offer], chosen: Options) -> Form:
+def draw(server: str, offers: Sequence[Offer], chosen: Options, held: Sequence[Lease] = ()) -> Form:
     """The form for the named server ("" is the default one), ``chosen`` already picked.
 
-    A choice that is not offered any more is simply not picked.
+    A choice that is not offered any more is simply not picked. ``held`` are the
+    user's leases that are over and whose machines are still kept.
     """
     return Form(
         server=server,
@@ -91,6 +94,7 @@ def draw(server: str, offers: Sequence[Offer], chosen: Options) -> Form:
         ),
         offers=[_row(offer) for offer in offers],
         remembered=chosen != Options(),
+        notes=kept(held, {offer.location.name: offer.location.title for offer in offers}),
     )
 
 

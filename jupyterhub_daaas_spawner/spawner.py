@@ -174,6 +174,7 @@ class DaaasSpawner(Settings, Spawner):  # type: ignore[misc]  # the hub has no t
         try:
             async with asyncio.timeout(self.form_timeout), self._vmm() as vmm:
                 offers = await vmm.offers()
+                held = await vmm.leases(self.user.name, held=True)
         except TimeoutError:
             self.log.error("The spawn page has no offers: %s did not answer in time", self.vmm_url)
             return template.render(undrawable(self.name, CLOSED))
@@ -183,7 +184,7 @@ class DaaasSpawner(Settings, Spawner):  # type: ignore[misc]  # the hub has no t
         chosen = Options()
         with suppress(OptionsError):
             chosen = read(self._asked_for(), self.default_options)
-        return template.render(draw(self.name, offers, chosen))
+        return template.render(draw(self.name, offers, chosen, held))
 
     # The steps of a start
 

@@ -6,9 +6,9 @@ script says the same things in the same words when it updates them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from vmm_core.model import Offer, Size
+from vmm_core.model import Lease, Offer, Size
 
 
 def number(value: float) -> str:
@@ -54,6 +54,21 @@ def availability(offers: Iterable[Offer]) -> str:
     if all(offer.reason for offer in able):  # nowhere is one made
         return f"{'; '.join(sorted({offer.reason for offer in able}))}; you would wait for one"
     return "none ready; you would wait for one"
+
+
+def kept(leases: Iterable[Lease], places: Mapping[str, str]) -> tuple[str, ...]:
+    """Why machines of leases that are over are still there, one sentence for each.
+
+    Args:
+        leases: of one user, whose machines are held.
+        places: titles of locations by their names.
+    """
+    return tuple(
+        f"A machine of yours at {places.get(machine.location, machine.location)} is kept until "
+        f"your files are in your home: {machine.holding}."
+        for machine in (lease.machine for lease in leases)
+        if machine is not None and machine.holding
+    )
 
 
 def listing(names: Iterable[str], most: int = 12) -> str:

@@ -95,9 +95,14 @@ class Leases:
         """
         return await self._store.lease(lease_id)
 
-    async def list(self, owner: str | None = None, *, ended: bool = False) -> list_of[Lease]:
-        """Leases, oldest first; those that ended only if ``ended``."""
-        return await self._store.leases(owner=owner, ended=ended)
+    async def list(
+        self, owner: str | None = None, *, ended: bool = False, held: bool = False
+    ) -> list_of[Lease]:
+        """Leases, oldest first; those that ended only if ``ended``.
+
+        ``held``: instead, those of which the machine is kept for what is on it only.
+        """
+        return await self._store.leases(owner=owner, ended=ended, held=held)
 
     async def bind(self, lease_id: str, session: Session) -> Handover:
         """Make the lease's machine the user's; returns when the user's protocol answers.

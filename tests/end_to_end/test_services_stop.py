@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -97,7 +98,9 @@ def test_the_vmm_is_killed_and_comes_back(stack: Stack, kernel: Kernel, browser:
         assert len(leased) == len(set(leased))
 
 
-def test_a_stop_while_the_dms_is_away_loses_nothing(stack: Stack, browser: Browser) -> None:
+def test_a_stop_while_the_dms_is_away_loses_nothing(
+    stack: Stack, browser: Browser, trace_folder: Path
+) -> None:
     context = browser.new_context()
     page = context.new_page()
     pages.log_in(page, stack.hub_url, "carol", stack.settings.password)
@@ -117,6 +120,10 @@ def test_a_stop_while_the_dms_is_away_loses_nothing(stack: Stack, browser: Brows
                 held = [one for one in vmm.machines() if one.state is MachineState.HELD]
                 if held and held[0].holding:
                     break
+        pages.open_spawn_page(page, stack.hub_url, "carol")
+        note = page.locator(".daaas .alert-info")
+        expect(note).to_contain_text("is kept until your files are in your home")
+        page.screenshot(path=trace_folder / "stop-while-the-dms-is-away.png")
         assert [one.lease for one in held] == [None]
         assert "carol not sent yet" in held[0].reason
         kept = held[0].id

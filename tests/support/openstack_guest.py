@@ -113,6 +113,8 @@ def cable(uuid: str, number: int) -> str:
 def _plug(inside: int, name: str, cable: str, bridge: str, address: str, gateway: str) -> None:
     router, _, bits = gateway.partition("/")
     _ip("link", "add", cable, "type", "veth", "peer", "name", name, "netns", str(inside))
+    # A new address of the host, also a link's own, breaks a browser's requests: none comes.
+    _ip("link", "set", cable, "addrgenmode", "none")
     _ip("link", "set", cable, "master", bridge, "up")
     _ip("address", "add", f"{address}/{bits}", "dev", name, inside=inside)
     _ip("link", "set", name, "up", inside=inside)

@@ -198,6 +198,7 @@ class Lab:
         bits = self.subnet.partition("/")[2]
         for command in (
             f"ip link add {self.bridge} type bridge",
+            f"ip link set {self.bridge} addrgenmode none",  # see the guests' cables
             f"ip address add {self.gateway}/{bits} dev {self.bridge}",
             f"ip link set {self.bridge} up",
         ):

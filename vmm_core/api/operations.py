@@ -28,6 +28,7 @@ class LeasesQuery(Noun):
 
     owner: Owner | None = Field(default=None, description="of this user only")
     ended: bool = Field(default=False, description="also those that are over")
+    held: bool = Field(default=False, description="only those whose machine is held after the end")
 
 
 class EventsQuery(Noun):
@@ -106,7 +107,8 @@ async def acquire(services: Services, call: Call[LeaseRequest, Nothing]) -> Answ
 
 async def list_leases(services: Services, call: Call[Nothing, LeasesQuery]) -> Answer:
     """The leases that the caller may see."""
-    found = await services.leases.list(call.query.owner, ended=call.query.ended)
+    query = call.query
+    found = await services.leases.list(query.owner, ended=query.ended, held=query.held)
     return Answer([lease for lease in found if may_see(call.caller, lease)])
 
 

@@ -147,14 +147,18 @@ class VmmClient:
         """The lease as it is now."""
         return await self._get(f"leases/{quote(lease_id, safe='')}", _LEASE)
 
-    async def leases(self, owner: str | None = None, *, ended: bool = False) -> list[Lease]:
+    async def leases(
+        self, owner: str | None = None, *, ended: bool = False, held: bool = False
+    ) -> list[Lease]:
         """The leases that the token may see, of ``owner`` only if given.
 
         Args:
             owner: a user's name; None is all.
             ended: also those that are over.
+            held: only those whose machine is held after the end, for what is on it only.
         """
-        params = {"ended": "true"} if ended else {}
+        wanted = {"ended": ended, "held": held}
+        params = {name: "true" for name, value in wanted.items() if value}
         if owner is not None:
             params["owner"] = owner
         return await self._get("leases", _LEASES, params=params)

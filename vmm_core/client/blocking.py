@@ -94,9 +94,11 @@ class Vmm:
         """See :meth:`VmmClient.lease`."""
         return self._run(self._client.lease(lease_id))
 
-    def leases(self, owner: str | None = None, *, ended: bool = False) -> list[Lease]:
+    def leases(
+        self, owner: str | None = None, *, ended: bool = False, held: bool = False
+    ) -> list[Lease]:
         """See :meth:`VmmClient.leases`."""
-        return self._run(self._client.leases(owner, ended=ended))
+        return self._run(self._client.leases(owner, ended=ended, held=held))
 
     def wait(self, lease_id: str, timeout_s: float) -> Lease:
         """See :meth:`VmmClient.wait`."""

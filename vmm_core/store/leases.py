@@ -11,8 +11,8 @@ from sqlalchemy import Row, delete, insert, select, update
 
 from ..allocation.explain import Decision
 from ..allocation.facts import Counts
-from ..model import Explanation, Lease, LeaseEvent, LeaseState, Machine, Needs
-from . import machines
+from ..model import Explanation, Lease, LeaseEvent, LeaseState, Machine, MachineState, Needs
+from . import machines, tables
 from .engine import Transaction, upsert
 from .records import Binding, Waiting
 from .tables import lease_events, leases
@@ -41,16 +41,21 @@ async def live(tx: Transaction, frontend: str, owner: str, key: str) -> Lease | 
     return await _with_machine(tx, row)
 
 
-async def many(tx: Transaction, *, owner: str | None = None, ended: bool = False) -> list[Lease]:
-    """Leases, oldest first; those that ended only if ``ended``."""
+async def many(
+    tx: Transaction, *, owner: str | None = None, ended: bool = False, held: bool = False
+) -> list[Lease]:
+    """Leases, oldest first; those that ended only if ``ended``, or ``held``: only such."""
     query = select(leases).order_by(leases.c.created_at, leases.c.id)
     if owner is not None:
         query = query.where(leases.c.owner == owner)
-    if not ended:
+    if held:
+        kept = select(tables.machines.c.id).where(tables.machines.c.state == MachineState.HELD)
+        query = query.where(leases.c.machine.in_(kept))
+    elif not ended:
         query = query.where(leases.c.ended_at.is_(None))
     rows = (await tx.connection.execute(query)).all()
-    held = await machines.some(tx, [row.machine for row in rows if row.machine])
-    return [_noun(row, held) for row in rows]
+    theirs = await machines.some(tx, [row.machine for row in rows if row.machine])
+    return [_noun(row, theirs) for row in rows]
 
 
 async def waiting(tx: Transaction) -> list[Waiting]:

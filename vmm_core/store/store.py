@@ -240,10 +240,15 @@ class Store:
             raise NotFound(f"there is no lease {lease_id!r}: `vmm leases` lists yours")
         return found
 
-    async def leases(self, *, owner: str | None = None, ended: bool = False) -> list[Lease]:
-        """Leases, oldest first; those that ended only if ``ended``."""
+    async def leases(
+        self, *, owner: str | None = None, ended: bool = False, held: bool = False
+    ) -> list[Lease]:
+        """Leases, oldest first; those that ended only if ``ended``.
+
+        ``held``: instead, those of which the machine is kept for what is on it only.
+        """
         async with self._database.read() as tx:
-            return await leases.many(tx, owner=owner, ended=ended)
+            return await leases.many(tx, owner=owner, ended=ended, held=held)
 
     async def lease_of(self, machine_id: str) -> str | None:
         """The lease that holds a machine now."""

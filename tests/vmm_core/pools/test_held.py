@@ -56,6 +56,8 @@ async def test_its_owner_gets_another_machine_meanwhile(tmp_path: Path):
         await w.manager.held.holding(machine.id, HOLDS)
         await w.leases.release(lease.id)
         await w.step(3)
+        assert [one.id for one in await w.leases.list("alice", held=True)] == [lease.id]
+        assert await w.leases.list("bob", held=True) == []
         again = await w.acquire()
         assert again.machine is not None
         assert again.machine.id != machine.id

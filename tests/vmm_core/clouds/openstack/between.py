@@ -17,12 +17,14 @@ Fault = Literal[
 
 
 class Between:
-    """A reverse proxy for one service; ``faults`` happen to the next such requests."""
+    """A reverse proxy for one service; ``faults`` and ``lasting`` say which."""
 
     def __init__(self, service: str) -> None:
         self.url = ""
         self.faults: dict[tuple[str, str], Fault] = {}
         """By method and end of the path; each happens once."""
+        self.lasting: dict[tuple[str, str], Fault] = {}
+        """The same, but each happens to every such request."""
         self.seen: Counter[tuple[str, str]] = Counter()
         self._service = service
         self._runner: web.AppRunner | None = None
@@ -41,8 +43,9 @@ class Between:
 
     async def _pass(self, request: web.Request) -> web.StreamResponse:
         last = request.path.rstrip("/").rpartition("/")[2]
-        self.seen[request.method, last] += 1
-        fault = self.faults.pop((request.method, last), None)
+        asked = (request.method, last)
+        self.seen[asked] += 1
+        fault = self.faults.pop(asked, None) or self.lasting.get(asked)
         if fault == "throttle":
             return web.json_response(
                 {"overLimit": {"message": "slow down", "code": 429}},

@@ -288,7 +288,7 @@ async def test_what_a_user_reads(
     elif situation == "full: no capacity":
         size = Lab.gpu_flavors[0]  # of another zone
     elif situation == "slow: throttled":
-        between.faults["POST", "servers"] = "throttle"
+        between.lasting["POST", "servers"] = "throttle"
     said = await user_reads(tmp_path, options, size, promised)
     assert says(promised, said), said
 
