@@ -198,7 +198,8 @@ class DaaasSpawner(Settings, Spawner):  # type: ignore[misc]  # the hub has no t
 
     async def _take(self, vmm: VmmClient, choice: Choice, places: Mapping[str, str]) -> Handover:
         lease = await self._hold.acquire(choice.needs)
-        follower = asyncio.create_task(self._follow(vmm, lease.id, places))
+        near = choice.needs.nearness
+        follower = asyncio.create_task(self._follow(vmm, lease.id, places, near))
         try:
             return await self._bind(vmm, lease)
         finally:
@@ -263,12 +264,14 @@ class DaaasSpawner(Settings, Spawner):  # type: ignore[misc]  # the hub has no t
             driver=self.mount_driver,
         )
 
-    async def _follow(self, vmm: VmmClient, lease_id: str, places: Mapping[str, str]) -> None:
+    async def _follow(
+        self, vmm: VmmClient, lease_id: str, places: Mapping[str, str], near: Mapping[str, float]
+    ) -> None:
         """Tell the lease's events to the progress page; without them the start goes on."""
         with suppress(VmmError):
             async with aclosing(vmm.events(lease_id)) as events:
                 async for event in events:
-                    if words := told(event, places):
+                    if words := told(event, places, near):
                         self._journal.tell(event.percent, words)
 
     # Small parts

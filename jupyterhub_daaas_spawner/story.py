@@ -15,12 +15,15 @@ _PROGRAMS = {"jupyterhub-singleuser": "the notebook server", "dms-mount": "the d
 _MACHINE = re.compile(r"\bvmm-[0-9a-f]+\b")
 
 
-def told(event: LeaseEvent, places: Mapping[str, str]) -> str | None:
+def told(
+    event: LeaseEvent, places: Mapping[str, str], near: Mapping[str, float] | None = None
+) -> str | None:
     """What the progress page says of ``event``; None if it says nothing new.
 
     Args:
         event: as the VMM tells it.
         places: titles of the locations by their names.
+        near: the share of the user's data that locations have, if that was wished for.
     """
     if event.stage == "requested":
         return None  # the start says what it asks for
@@ -28,6 +31,9 @@ def told(event: LeaseEvent, places: Mapping[str, str]) -> str | None:
     if event.stage == "claimed":
         rest, at, place = message.rpartition(" at ")
         message = _MACHINE.sub("a machine", f"{rest}{at}{places.get(place, place)}")
+        if share := (near or {}).get(place):
+            part = "" if share > 0.995 else f"{share:.0%} of "
+            message += f", where {part}your data is"
     return plain(message)
 
 

@@ -36,6 +36,8 @@ from .catalogue import demo_catalogue
 HERE = Path(__file__).parent
 CHECKOUT = HERE.parent.parent
 USERS = ("alice", "bob", "carol")
+STOP_S = 90
+"""A part may take so long to end: the VMM deletes its machines first."""
 
 
 class StackError(Exception):
@@ -167,7 +169,7 @@ class Stack:
         if process.poll() is None:
             process.send_signal(how)
             try:
-                process.wait(30)
+                process.wait(STOP_S)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

@@ -49,5 +49,14 @@ def test_an_event_is_told_in_the_users_words(stage, message, words):
     assert told(event(stage, message), PLACES) == words
 
 
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [(1.0, ", where your data is"), (0.8, ", where 80% of your data is"), (0.0, "")],
+)
+def test_a_place_that_has_the_data_is_told_as_such(share, words):
+    message = told(event("claimed", "got vmm-175a3956bc76 at isis"), PLACES, {"isis": share})
+    assert message == f"Got a machine at ISIS Neutron and Muon Source{words}"
+
+
 def test_nothing_is_told_of_nothing():
     assert plain("") == ""

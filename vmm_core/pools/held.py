@@ -65,7 +65,9 @@ class Held:
             if self._agents.connected(machine.id):
                 asked = self._asked.get(machine.id)
                 if asked is None or (asked.done() and not machine.holding):
-                    self._asked[machine.id] = asyncio.create_task(self._end_session(machine))
+                    self._asked[machine.id] = asyncio.create_task(
+                        self._end_session(machine, self._policy.unbind_s)
+                    )
             else:
                 if task := self._asked.pop(machine.id, None):
                     task.cancel()
@@ -73,9 +75,10 @@ class Held:
                     _log.warning("machine %s: its agent did not come back", machine.id)
                     await self._store.settle(machine.id)
 
-    async def end_all(self, machines: Iterable[Machine]) -> None:
+    async def end_all(self, machines: Iterable[Machine], timeout_s: float) -> None:
         """End the sessions of these held machines, as far as their agents answer in time."""
-        await asyncio.gather(*(self._end_session(m) for m in machines if m.state is S.HELD))
+        ends = (self._end_session(m, timeout_s) for m in machines if m.state is S.HELD)
+        await asyncio.gather(*ends)
 
     async def remove(self, machine_id: str, *, discard: bool) -> Machine:
         """Have a machine deleted that nobody leases.
@@ -113,11 +116,11 @@ class Held:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _end_session(self, machine: Machine) -> None:
+    async def _end_session(self, machine: Machine, timeout_s: float) -> None:
         lease_id = await self._store.last_lease(machine.id)
         if lease_id is None:
             return
-        if await self._agents.unbind(machine.id, lease_id, self._policy.unbind_s):
+        if await self._agents.unbind(machine.id, lease_id, timeout_s):
             await self.settled(machine.id)
         else:
             _log.warning("machine %s did not end its session yet", machine.id)

@@ -119,7 +119,7 @@ class PoolManager:
                 location[name] = catalogue.clouds[pool.cloud].location
             planned = self._plans.get(name)
             backoff = ledger.backoffs.get(name)
-            silent = self._inventory.silent.get(pool.cloud, "") if pool else ""
+            silent = self._inventory.silent.get(pool.cloud) if pool else None
             found.append(
                 PoolStatus(
                     name=name,
@@ -127,7 +127,7 @@ class PoolManager:
                     location=location[name],
                     machines=dict(counted),
                     failures=backoff.failures if backoff else 0,
-                    hold=silent or (planned.hold if planned else ""),
+                    hold=silent.reason if silent else planned.hold if planned else "",
                     hold_until=planned.until if planned else None,
                 )
             )
@@ -180,11 +180,11 @@ class PoolManager:
         for lease in await self._store.leases():
             settled = await self._store.binding(lease.id) is None
             await self._store.end_lease(lease.id, "the service was shut down", settled=settled)
-        await self.held.end_all(await self._store.machines())
+        end = asyncio.get_running_loop().time() + timeout_s
+        await self.held.end_all(await self._store.machines(), timeout_s / 2)
         for machine in await self._store.machines():
             if machine.holding:
                 _log.error("machine %s is deleted with %s", machine.id, machine.holding)
-        end = asyncio.get_running_loop().time() + timeout_s
         while True:
             for machine in (await self._store.ledger()).machines:
                 await self._store.move_machine(machine.id, S.DELETING, reason="shut down")
@@ -348,7 +348,7 @@ class PoolManager:
         self._inventory.troubles = {
             name: (
                 pause.trouble,
-                pause.trouble is Trouble.REFUSED or (pause.open_end and not pause.silent),
+                pause.trouble.lasting or (pause.open_end and not pause.silent),
             )
             for name, pause in pauses.items()
             if pause.trouble is not None and pause.lasts(ledger.now)
