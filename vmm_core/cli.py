@@ -129,7 +129,7 @@ def check(options: argparse.Namespace) -> None:
     catalogue = load(options.catalogue)
     inventory = asyncio.run(_ask_clouds(catalogue))
     for cloud, why in inventory.silent.items():
-        print(f"cloud {cloud} did not answer, its sizes are not checked: {why}", file=sys.stderr)
+        print(f"the sizes of cloud {cloud} are not checked: {why.reason}", file=sys.stderr)
     print(
         f"{options.catalogue} is good: {len(catalogue.environments)} environments, "
         f"{len(catalogue.pools)} pools in {len(catalogue.clouds)} clouds "

@@ -211,7 +211,7 @@ class Offer(Noun):
     environment: Environment
     location: Location
     cloud: Name
-    size: Size | None = Field(description="None: the place does not answer, so it is not known")
+    size: Size | None = Field(description="None: the place has not told it, ``reason`` says why")
     free: int = Field(description="vacant now")
     booting: int = Field(description="on their way")
     next_in_s: float | None = Field(description="estimate until the next is free; 0 if free now")

@@ -47,6 +47,11 @@ SILENT = tuple(
     for environment in (MANTID, ONLY_AWAY)
 )
 """As of a cloud that has not answered since the VMM started: its sizes are not known."""
+OUT_OF_ORDER = "Diamond <DLS> is out of order until its operators put it right"
+REFUSED = tuple(
+    offer(environment, DIAMOND, None, reason=OUT_OF_ORDER) for environment in (MANTID, ONLY_AWAY)
+)
+"""As of a cloud that has refused the VMM's credentials since it started."""
 
 OFFERS = (
     offer(MANTID, ISIS, SMALL, next_in_s=20, booting=1),

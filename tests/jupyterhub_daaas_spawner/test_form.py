@@ -6,7 +6,19 @@ from bs4 import BeautifulSoup
 from jupyterhub_daaas_spawner.form import OptionForm, draw, undrawable
 from jupyterhub_daaas_spawner.options import Options
 
-from .examples import DIAMOND, GPU, ISIS, MANTID, OFFERS, SILENT, SMALL, TOMO, offer
+from .examples import (
+    DIAMOND,
+    GPU,
+    ISIS,
+    MANTID,
+    OFFERS,
+    OUT_OF_ORDER,
+    REFUSED,
+    SILENT,
+    SMALL,
+    TOMO,
+    offer,
+)
 
 
 def page(chosen=None, offers=OFFERS, paths=()):
@@ -53,17 +65,25 @@ def test_what_nobody_can_have_is_disabled_with_the_reason():
     assert list(radios(drawn, "environment")) == ["mantid", "tomography"]
 
 
-def test_a_place_that_does_not_answer_is_shown_and_nothing_is_made_up_of_it():
-    drawn = page(offers=(*SILENT, *OFFERS))
-    for group, value in (("location", "esrf"), ("environment", "cryst")):
+@pytest.mark.parametrize(
+    ("untold", "place", "why"),
+    [(SILENT, "esrf", "ESRF does not answer now"), (REFUSED, "diamond", OUT_OF_ORDER)],
+)
+def test_a_place_that_told_no_sizes_is_shown_with_why_and_nothing_is_made_up_of_it(
+    untold, place, why
+):
+    others = tuple(each for each in OFFERS if each.location.name != place)
+    drawn = page(offers=(*untold, *others))
+    for group, value in (("location", place), ("environment", "cryst")):
         radio = radios(drawn, group)[value]
         assert radio.has_attr("disabled")
         status = radio.find_parent("label").find(class_="daaas-status")
-        assert status.text == "not available: ESRF does not answer now"
+        assert status.text == f"not available: {why}"
     mantid = radios(drawn, "environment")["mantid"].find_parent("label")
-    assert mantid.find(class_="daaas-status").text == "4 ready now"
+    ready = sum(each.free for each in others if each.environment == MANTID)
+    assert mantid.find(class_="daaas-status").text == f"{ready} ready now"
     for amount in ("cpus", "ram_gb", "gpus"):
-        assert list(radios(drawn, amount)) == list(radios(page(), amount))
+        assert list(radios(drawn, amount)) == list(radios(page(offers=others), amount))
     row = json.loads(drawn.find(id="daaas-offers").text)[0]
     assert (row["cpus"], row["ram_gb"], row["gpus"]) == (None, None, None)
 

@@ -6,7 +6,20 @@ from jupyterhub_daaas_spawner.options import Options, OptionsError
 from jupyterhub_daaas_spawner.settle import alternatives, settle
 from vmm_core.model import Needs
 
-from .examples import DIAMOND, GPU, ISIS, LARGE, MANTID, OFFERS, SILENT, SMALL, TOMO, offer
+from .examples import (
+    DIAMOND,
+    GPU,
+    ISIS,
+    LARGE,
+    MANTID,
+    OFFERS,
+    OUT_OF_ORDER,
+    REFUSED,
+    SILENT,
+    SMALL,
+    TOMO,
+    offer,
+)
 
 
 def refusal(options, offers=OFFERS):
@@ -117,6 +130,11 @@ def test_a_place_that_does_not_answer_is_said_so_and_promised_nothing(options, t
     error = refusal(options, (*OFFERS, *SILENT))
     assert told in str(error)
     assert all(move.options["location"] != "esrf" for move in error.moves)
+
+
+def test_a_place_that_refuses_us_is_said_to_be_out_of_order():
+    error = refusal(Options(environment="cryst"), (*OFFERS, *REFUSED))
+    assert str(error) == f"Crystallography cannot be had now: {OUT_OF_ORDER}."
 
 
 def test_a_place_that_does_not_answer_keeps_nobody_from_another():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from vmm_core.allocation.trouble import Trouble
 from vmm_core.catalogue import load, parse
 from vmm_core.clouds.simulated import SimulatedCloud
 from vmm_core.errors import CatalogueError
@@ -146,7 +147,7 @@ async def test_a_cloud_that_does_not_answer_at_start_is_asked_again():
     inventory = Inventory(catalogue, clouds, service_url="http://x", public_key="k")
     await inventory.ask()
     assert [f.name for f in inventory.facts()] == ["mantid@dls-sim/large"]
-    assert "ral-sim" in inventory.silent
+    assert inventory.silent["ral-sim"].trouble is Trouble.AWAY
     clouds["ral-sim"].away = False
     await inventory.ask()
     assert [f.name for f in inventory.facts()] == list(catalogue.pools)

@@ -217,6 +217,40 @@ async def test_a_place_that_never_answered_is_not_said_to_have_nothing(tmp_path:
         assert all(offer.size for offer in await w.leases.offers())
 
 
+async def test_a_place_that_refuses_us_since_the_start_is_said_to_be_out_of_order(tmp_path: Path):
+    row = expected("allocation", "wrong credentials: since the service started")
+    shown = expected(
+        "allocation", "wrong credentials: since the service started, where offers are shown"
+    )
+    before = expected(
+        "allocation", "wrong credentials: since the service started, to one who waited before"
+    )
+    served = expected(
+        "allocation", "wrong credentials: since the service started, to one who is served elsewhere"
+    )
+    async with world(tmp_path, CATALOGUE) as w:
+        waits = await w.acquire("bob", needs=AT_DLS)
+    async with world(tmp_path, CATALOGUE, silent={"dls-sim": 5}, silence="sizes-refused") as w:
+        await w.step()
+        with pytest.raises(Impossible) as told:
+            await w.acquire(needs=AT_DLS)
+        assert says(row.user, str(told.value))
+        assert says(row.operator, await hold(w))
+        assert says(before.user, (await w.leases.get(waits.id)).explanation.summary)
+        assert says(shown.user, await reason(w))
+
+        await w.acquire("carol", needs=Needs(environment="mantid", prefer=("dls",)))
+        await w.step(3)
+        (lease,) = await w.leases.list("carol")
+        assert says(served.user, lease.explanation.summary)
+
+        w.clouds["dls-sim"].inject("sizes-unreachable")
+        await w.step()
+        assert await reason(w) == "Diamond does not answer now", "as it is now, not as it was"
+        await w.step(4)
+        assert (await w.leases.get(waits.id)).state is LeaseState.ACQUIRED
+
+
 async def test_the_events_say_why_it_runs_elsewhere(tmp_path: Path):
     async with world(tmp_path, CATALOGUE) as w:
         w.clouds["dls-sim"].inject("quota")

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from vmm_core.catalogue import Catalogue, parse
-from vmm_core.clouds.simulated import SimulatedCloud
+from vmm_core.clouds.simulated import Fault, SimulatedCloud
 from vmm_core.leases import Leases
 from vmm_core.model import Machine, MachineState, Needs, Program, Session
 from vmm_core.pools.inventory import Inventory
@@ -113,10 +113,11 @@ async def world(
     make_store: Callable[..., Store] = Store,
     url: str | None = None,
     silent: Mapping[str, int] = MappingProxyType({}),
+    silence: Fault = "sizes-unreachable",
 ) -> AsyncIterator[World]:
     """A world in a folder; entering it again is a restart of the service.
 
-    The clouds in ``silent`` do not tell their sizes so many times.
+    The clouds in ``silent`` do not tell their sizes so many times, because of ``silence``.
     """
     clock = clock or Clock()
     read = catalogue(text)
@@ -127,7 +128,7 @@ async def world(
         )
         clouds[account.name] = SimulatedCloud(account.name, options, clock=clock.seconds)
     for name, times in silent.items():
-        clouds[name].inject("sizes-unreachable", times)
+        clouds[name].inject(silence, times)
     store = make_store(url or f"sqlite+aiosqlite:///{folder / 'vmm.sqlite'}", clock=clock)
     await store.open()
     inventory = Inventory(read, clouds, service_url="http://127.0.0.1:1", public_key="test")

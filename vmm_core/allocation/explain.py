@@ -6,14 +6,15 @@ next. The candidates are for operators: pools, what removed each, their scores.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from ..model import Candidate, Explanation, Needs
 from .facts import NONE, Counts, PoolFacts, Silent
 from .match import closed, may_have, mismatch, removed_by
 from .rank import Ranked, rank
-from .trouble import Trouble, said_of
+from .trouble import said_of
 from .words import amounts, describe, either, elsewhere, hardware, said
 
 _TOLD = 4
@@ -30,7 +31,7 @@ class Decision:
     facts: Sequence[PoolFacts]
     counts: Mapping[str, Counts]
     silent: Sequence[Silent] = ()
-    """What is at clouds that did not answer yet."""
+    """What is at clouds that did not tell their sizes yet."""
 
     @property
     def booting(self) -> bool:
@@ -41,8 +42,8 @@ class Decision:
     def trouble(self) -> str:
         """What keeps places that fit from making machines, in words; empty if nothing does."""
         ranked = {r.facts.name for r in self.ranked}
-        made = self._said(lambda facts: facts.name in ranked)
-        return made or self._stopped() or ("" if ranked else self._unanswered())
+        made = _told(self._said(lambda facts: facts.name in ranked))
+        return made or _told(self._stopped(), () if ranked else self._unanswered())
 
     @property
     def possible(self) -> bool:
@@ -54,7 +55,7 @@ class Decision:
         won = next((facts for facts in self.facts if facts.name == pool), None)
         if won is None:
             return Explanation(summary=f"you have machine {machine}", candidates=self.candidates)
-        moved = elsewhere(self.needs, won, self.facts, self.counts)
+        moved = elsewhere(self.needs, won, self.facts, self.counts, self.silent)
         share = self.needs.share_near(won.location.name)
         place = moved.here if moved else won.location.title
         summary = f"you have machine {machine} with {hardware(won.size)} at {place}"
@@ -96,9 +97,10 @@ class Decision:
     def impossible(self) -> str:
         """One sentence: what was asked for, why no place has it, and what to do."""
         wanted = describe(self.needs, self.facts, self.silent)
-        if silent := self._unanswered():
+        if any(not each.trouble.lasting for each in self._may_have()):
+            silent = _told(self._unanswered())
             return f"no place that answers has {wanted}, and {silent}: try again in a few minutes"
-        if trouble := self._stopped():
+        if trouble := _told(self._stopped(), self._unanswered()):
             return (
                 f"{wanted} cannot be had now, because {trouble}: "
                 "try again later, or ask for something else"
@@ -118,7 +120,8 @@ class Decision:
     def _reasons(self) -> list[str]:
         """Why each place that may serve cannot; that nowhere is such an environment, if so."""
         environment = describe(Needs(environment=self.needs.environment), self.facts, self.silent)
-        places = {facts.location.name: facts.location.title for facts in self.facts}
+        known: tuple[PoolFacts | Silent, ...] = (*self.facts, *self.silent)
+        places = {each.location.name: each.location.title for each in known}
         of_environment = [
             facts
             for facts in self.facts
@@ -142,27 +145,25 @@ class Decision:
         wanted = amounts(self.needs.cpus, self.needs.ram_gb, self.needs.gpus, self.needs.gpu_model)
         return f"no machine{f' with {wanted}' if wanted else ''} is free now"
 
-    def _unanswered(self) -> str:
-        """The places that did not answer yet and may have what is needed, in words."""
-        said_each = (
-            said_of(Trouble.AWAY, each.location.title)
-            for each in self.silent
-            if may_have(self.needs, each)
-        )
-        return " and ".join(dict.fromkeys(said_each))
+    def _may_have(self) -> list[Silent]:
+        """What did not tell its sizes yet and may be what is needed."""
+        return [each for each in self.silent if may_have(self.needs, each)]
 
-    def _stopped(self) -> str:
+    def _unanswered(self) -> Iterator[str]:
+        """The troubles of those, in words."""
+        return (said_of(each.trouble, each.location.title) for each in self._may_have())
+
+    def _stopped(self) -> Iterator[str]:
         """The lasting troubles without which a pool would serve, in words."""
         return self._said(lambda facts: facts.stopped and not mismatch(self.needs, facts))
 
-    def _said(self, which: Callable[[PoolFacts], bool]) -> str:
-        """The troubles of some of the pools, each once."""
-        told = (
+    def _said(self, which: Callable[[PoolFacts], bool]) -> Iterator[str]:
+        """The troubles of some of the pools, in words."""
+        return (
             said_of(f.trouble, f.location.title)
             for f in self.facts
             if f.trouble is not None and which(f)
         )
-        return " and ".join(dict.fromkeys(told))
 
 
 def decide(
@@ -173,7 +174,7 @@ def decide(
 ) -> Decision:
     """Filter and rank the pools, given in the catalogue's order, for one request.
 
-    ``silent`` is what the catalogue has at clouds that did not answer yet.
+    ``silent`` is what the catalogue has at clouds that did not tell their sizes yet.
     """
     removed = removed_by(needs, facts, counts)
     ranked = rank(needs, [f for f in facts if not removed[f.name]], counts)
@@ -201,6 +202,11 @@ def decide(
         counts=counts,
         silent=silent,
     )
+
+
+def _told(*troubles: Iterable[str]) -> str:
+    """All of them in one clause, each once."""
+    return " and ".join(dict.fromkeys(chain(*troubles)))
 
 
 def _smaller(facts: PoolFacts, than: PoolFacts) -> bool:

@@ -39,7 +39,7 @@ class PoolFacts:
 
 @dataclass(frozen=True, slots=True)
 class Silent:
-    """An environment at a cloud that has not answered since the service started.
+    """An environment at a cloud that has not told its sizes since the service started.
 
     What sizes there are is the cloud's to tell, so it is not known.
     """
@@ -47,6 +47,8 @@ class Silent:
     environment: Environment
     location: Location
     cloud: str
+    trouble: Trouble
+    """What keeps it from telling them: it does not answer, or it refuses us."""
 
 
 @dataclass(frozen=True, slots=True)

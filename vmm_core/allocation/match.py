@@ -54,7 +54,7 @@ def mismatch(needs: Needs, facts: PoolFacts) -> str:
 
 
 def may_have(needs: Needs, silent: Silent) -> bool:
-    """Whether a place that did not answer yet can have what is needed, as far as is known."""
+    """Whether a place that told no sizes yet can have what is needed, as far as is known."""
     return needs.environment in (None, silent.environment.name) and (
         not needs.locations or silent.location.name in needs.locations
     )

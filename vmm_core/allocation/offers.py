@@ -1,7 +1,7 @@
 """What is offered now: each pool that fits, with what is free and when the next will be. Pure.
 
-A place that has told nothing yet is shown, too, as one that does not answer:
-who looks for it should not find that it is gone.
+A place that has told nothing yet is shown, too, with what is wrong there: who
+looks for it should not find that it is gone.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ..model import Machine, MachineState, Needs, Offer
 from .estimate import next_in_s
 from .facts import BOOTING, Counts, PoolFacts, Silent
 from .match import may_have, mismatch, removed_by
-from .trouble import Trouble, said_of
+from .trouble import said_of
 from .words import shut
 
 
@@ -32,7 +32,7 @@ def offers(
     Args:
         needs: what is looked for.
         facts: the pools.
-        silent: what is at clouds that have not answered yet.
+        silent: what is at clouds that have not told their sizes yet.
         machines: all that are not deleted.
         waiting: what those need who wait already.
         boot_times_s: for each pool, what past machines took from asked for to vacant.
@@ -101,7 +101,7 @@ def _unanswered(silent: Silent) -> Offer:
         booting=0,
         next_in_s=None,
         available=False,
-        reason=said_of(Trouble.AWAY, silent.location.title),
+        reason=said_of(silent.trouble, silent.location.title),
     )
 
 

@@ -19,6 +19,11 @@ class Trouble(StrEnum):
     REFUSED = "refused"  # bad credentials or a bad request: an operator must act
     FAILING = "failing"  # its machines do not start
 
+    @property
+    def lasting(self) -> bool:
+        """Whether it is there until an operator acts, so that to wait for its end is no help."""
+        return self is Trouble.REFUSED
+
 
 _SAID = {
     Trouble.FULL: "is full now",

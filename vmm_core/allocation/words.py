@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ..model import Needs, Size
 from .facts import NONE, Counts, PoolFacts, Silent
-from .match import closed, counted, mismatch
+from .match import closed, counted, may_have, mismatch
 from .trouble import said_of
 
 
@@ -71,14 +71,23 @@ class Moved(NamedTuple):
 
 
 def elsewhere(
-    needs: Needs, won: PoolFacts, facts: Sequence[PoolFacts], counts: Mapping[str, Counts]
+    needs: Needs,
+    won: PoolFacts,
+    facts: Sequence[PoolFacts],
+    counts: Mapping[str, Counts],
+    silent: Sequence[Silent] = (),
 ) -> Moved | None:
     """Why ``won`` serves and not a place that came first; None if that is where it is.
 
     The place that comes first is where the data is, else the first that the
     request names, else the first of the catalogue that has the environment.
+    ``silent`` is what did not tell its sizes yet.
     """
-    data = next((name for name in needs.nearness if _at(name, facts)), None)
+    known: tuple[PoolFacts | Silent, ...] = (*facts, *silent)
+    titles = {each.location.name: each.location.title for each in known}
+    anywhere = needs.model_copy(update={"locations": ()})
+    untold = {s.location.name: s for s in reversed(silent) if may_have(anywhere, s)}
+    data = next((name for name in needs.nearness if name in untold or _at(name, facts)), None)
     named = next(iter(needs.prefer or needs.locations), None)
     for first in (data, named):
         if first is None:
@@ -86,8 +95,12 @@ def elsewhere(
         if needs.share_near(won.location.name) if first == data else won.location.name == first:
             return None
         there = _at(first, facts)
-        place = there[0].location.title if there else first
-        why = said(place, needs, there, counts, won.environment.title)
+        mute = untold.get(first)
+        place = titles.get(first, first)
+        if mute and all(mismatch(anywhere, each) for each in there):
+            why = said_of(mute.trouble, place)
+        else:
+            why = said(place, needs, there, counts, won.environment.title)
         if first == data:
             why = f"the data is at {place}, but {why}"
         return Moved(why, won.location.title)

@@ -57,6 +57,7 @@ Fault = Literal[
     "delete-unreachable",  # delete: Unreachable, nothing deleted
     "delete-lost-answer",  # delete: OutcomeUnknown, but it is gone
     "sizes-unreachable",  # sizes: Unreachable
+    "sizes-refused",  # sizes: Refused
 ]
 """What can be made to go wrong, by name."""
 
@@ -214,7 +215,7 @@ class SimulatedCloud(Cloud):
 
     async def sizes(self) -> dict[str, SizeFact]:
         """See :meth:`Cloud.sizes`."""
-        if fault := self._fault("sizes-unreachable"):
+        if fault := self._fault("sizes-unreachable", "sizes-refused"):
             raise self._error(fault)
         return self._sizes()
 
@@ -245,7 +246,7 @@ class SimulatedCloud(Cloud):
                 return NoCapacity(said)
             case "throttled":
                 return Throttled(said, retry_after_s=30)
-            case "refused":
+            case "refused" | "sizes-refused":
                 return Refused(said)
             case "unreachable" | "list-unreachable" | "delete-unreachable" | "sizes-unreachable":
                 return Unreachable(said)

@@ -1,9 +1,9 @@
 """What the catalogue means at its clouds: the opened clouds, their sizes, fingerprints.
 
-Sizes are asked when the service starts. A cloud that does not answer then is
-asked again at every step of the pool manager; until it answers, its pools
-make no machine and serve nobody, its place is shown as one that does not
-answer, and the service runs on.
+Sizes are asked when the service starts. A cloud that does not tell them then is
+asked again at every step of the pool manager; until it does, its pools make no
+machine and serve nobody, its place is shown with why, as one that does not
+answer or that refuses us, and the service runs on.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
+from typing import NamedTuple
 
 from .. import __version__
 from ..agent.protocol import UserData
@@ -24,6 +25,19 @@ from ..clouds.base import Cloud, CloudError, SizeFact
 from ..clouds.registry import cloud_class
 from ..errors import CatalogueError
 from ..model import Needs, Pool
+from .backoff import trouble_of
+
+
+class Silence(NamedTuple):
+    """Why a cloud has not told its sizes."""
+
+    reason: str
+    """In the cloud's own words, for operators."""
+    trouble: Trouble
+    """In a word, for what users are told."""
+
+
+NOT_ASKED = Silence("was not asked yet", Trouble.AWAY)
 
 
 class Inventory:
@@ -40,7 +54,7 @@ class Inventory:
         """``service_url`` is the VMM as dialled from machines, ``public_key`` signs binds (PEM)."""
         self.catalogue = catalogue
         self.clouds = MappingProxyType(dict(clouds))
-        self.silent: dict[str, str] = dict.fromkeys(clouds, "was not asked yet")
+        self.silent: dict[str, Silence] = dict.fromkeys(clouds, NOT_ASKED)
         """Clouds whose sizes are not known, with why."""
         self.troubles: Mapping[str, tuple[Trouble, bool]] = {}
         """For each pool in trouble: which, and whether it lasts until an operator acts."""
@@ -83,7 +97,7 @@ class Inventory:
             try:
                 sizes = await self.clouds[name].sizes()
             except CloudError as error:
-                self.silent[name] = str(error)
+                self.silent[name] = Silence(str(error), trouble_of(error))
                 continue
             for pool in self.catalogue.pools.values():
                 if pool.cloud != name:
@@ -122,6 +136,7 @@ class Inventory:
                 environment=catalogue.environments[environment],
                 location=catalogue.locations[catalogue.clouds[cloud].location],
                 cloud=cloud,
+                trouble=self.silent[cloud].trouble,
             )
             for environment, cloud in places
         )
