@@ -42,7 +42,7 @@ from .namespace import Namespace
 from .plugins import unknown
 from .storage import registry
 from .storage.base import Storage
-from .transfer import moved
+from .transfer import moved, peer
 from .transfer.late import open_late
 from .transfer.places import Places
 from .transfer.volumes import check_replicas, replicas_only, serving
@@ -128,7 +128,7 @@ def _open(source: YamlFile, index: int, config: StorageConfig, *, late: bool) ->
         checked = kind.options(config.kind, config.options)
         options = _absolute(source, checked)
         storage: Storage = open_late(
-            config.name, lambda: kind.make(config.kind, options), late=late
+            config.name, lambda: peer.wrapped(kind.make(config.kind, options)), late=late
         )
         if config.cache is None:
             return storage

@@ -208,11 +208,18 @@ def _out(volume: Volume, entry: Entry) -> Entry:
 
 @contextmanager
 def _told_here(volume: Volume) -> Iterator[None]:
-    """Errors name the path in the tree, not the one in the volume's storage."""
+    """Errors name the path in the tree, not the one in the volume's storage.
+
+    One storage that is away or silent says nothing of the other volumes.
+    """
     try:
         yield
     except errors.DmsError as error:
-        message = str(error)
+        message, kind = str(error), type(error)
+        if isinstance(error, errors.Unreachable):
+            kind = errors.StorageAway
         if message.startswith("/"):
-            raise type(error)(f"/{volume.name}{message}") from None
+            raise kind(f"/{volume.name}{message}") from None
+        if kind is not type(error):
+            raise kind(message) from None
         raise

@@ -33,9 +33,10 @@ def error_of(status: int, body: object, context: str, root: str = "/") -> DmsErr
     ``root`` is the peer's folder that is the root here, so paths are told without it.
 
     An answer that is no problem of ours (a proxy's page, say) becomes the class
-    with that HTTP status, or ``Unreachable`` for the gateway statuses.
+    with that HTTP status, or ``Unreachable`` for the gateway statuses. So does
+    one that sends elsewhere or knows no such resource: nothing is said of entries.
     """
-    detail = f"{context}: the service answered HTTP {status}."
+    detail = f"{context} answered HTTP {status}."
     if isinstance(body, dict):
         kind = str(body.get("type", ""))
         detail = str(body.get("detail") or detail)
@@ -43,6 +44,10 @@ def error_of(status: int, body: object, context: str, root: str = "/") -> DmsErr
             detail = detail[len(root.rstrip("/")) :]
         if kind.startswith(_TYPE):
             return _BY_SLUG.get(kind.removeprefix(_TYPE), DmsError)(detail)
+    if 300 <= status < 400 or status == 404:
+        return errors.Unreachable(
+            f"{context} answered HTTP {status}; is it a DMS of this version? Check its URL."
+        )
     return _BY_STATUS.get(status, DmsError)(detail)
 
 
@@ -57,7 +62,6 @@ _BY_STATUS: dict[int, type[DmsError]] = {
     400: errors.BadRequest,
     401: errors.NotAuthenticated,
     403: errors.NotAllowed,
-    404: errors.NotFound,
     412: errors.Stale,
     429: errors.Unreachable,
     502: errors.Unreachable,

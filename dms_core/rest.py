@@ -8,6 +8,7 @@ failure. :mod:`dms_core.storage.remote` and :mod:`dms_core.client` build on it.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -47,6 +48,8 @@ class Rest:
         connections: int = 32,
     ) -> None:
         self.url = url.rstrip("/")
+        self.advice = "try again"
+        """What to do when it does not answer, at the end of the sentence that says so."""
         self._token = token
         self._root = root
         self._timeout_s = timeout_s
@@ -111,7 +114,7 @@ class Rest:
                 ) as answer:
                     if answer.status >= 300:
                         told = _json(await answer.read())
-                        raise error_of(answer.status, told, call, self._root)
+                        raise error_of(answer.status, told, f"{self.url} ({call})", self._root)
                     if wanted is not None:
                         self._check_range(answer, *wanted)
                     data = await answer.read()
@@ -120,18 +123,18 @@ class Rest:
                     return data
             except TimeoutError:
                 raise errors.TimedOut(
-                    f"{self.url} did not answer within {timeout_s:.0f} s ({call}); try again."
+                    f"{self.url} did not answer within {timeout_s:.0f} s ({call}); {self.advice}."
                 ) from None
             except aiohttp.ClientConnectorError as error:
                 raise errors.Unreachable(
-                    f"{self.url} cannot be reached ({error.strerror or error}); try again."
+                    f"{self.url} cannot be reached ({_reason(error)}); {self.advice}."
                 ) from None
             except (aiohttp.ClientError, OSError) as error:
                 # Most often a kept connection that the service closed meanwhile.
                 if not attempts:
                     raise errors.Unreachable(
-                        f"The connection to {self.url} broke "
-                        f"({type(error).__name__}, {call}); try again."
+                        f"{self.url} broke the connection "
+                        f"({type(error).__name__}, {call}); {self.advice}."
                     ) from None
 
     def _check_range(
@@ -188,6 +191,12 @@ def _no(what: str) -> errors.Unreachable:
     return errors.Unreachable(
         f"The answer is no {what}; is the service a DMS of this version? Check its URL."
     )
+
+
+def _reason(error: OSError) -> str:
+    """Why no connection came about: in the system's words, not asyncio's for each address."""
+    known = error.errno is not None and error.errno > 0  # a resolver's are negative
+    return os.strerror(error.errno or 0) if known else error.strerror or str(error)
 
 
 def _json(data: bytes) -> object:

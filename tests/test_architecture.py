@@ -22,6 +22,7 @@ PURE = (
     *("jupyterhub_daaas_spawner/settle.py", "jupyterhub_daaas_spawner/session.py"),
 )
 PURE += ("jupyter_daaas_data/widgets/rows.py", "jupyter_daaas_data/widgets/rates.py")
+PURE += ("dms_core/transfer/away.py",)
 PURE += tuple(
     f"vmm_core/clouds/azure/{name}.py"
     for name in ("errors", "machines", "names", "request", "sizes")

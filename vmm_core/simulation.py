@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from .agent.protocol import Bound
+from .clouds.base import CloudError
 from .clouds.simulated import SimulatedCloud
 from .model import Session
 from .pools.agents import Agents, OnProgress
@@ -41,6 +42,8 @@ class EveryAgent:
         while self._simulated is not None:
             try:
                 await self._simulated.step(ready)
+            except CloudError:  # the pool manager asks the same cloud, and says it
+                pass
             except Exception:  # the store may be away for a while
                 log.exception("simulated machines could not report")
             await asyncio.sleep(LOOK_S)

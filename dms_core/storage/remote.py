@@ -33,7 +33,7 @@ class RemoteOptions(BaseModel):
     url: str = Field(pattern=r"^https?://[^/?#]+[^?#]*$", description="where the other DMS answers")
     token_file: Path | None = Field(default=None, description="holds the token, read on each call")
     path: str = Field(default="/", description="the folder over there that is the root here")
-    timeout_s: float = Field(default=10, gt=0, description="deadline of one call")
+    timeout_s: float = Field(default=5, gt=0, description="deadline of one call")
     connections: int = Field(default=32, ge=1, description="kept open at most")
 
 

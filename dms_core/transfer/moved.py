@@ -22,9 +22,10 @@ from .. import errors
 from ..cache.reach import Reach
 from ..model import Entry, Kind, Page, StorageHealth
 from ..movers import registry
-from ..movers.base import Busy, Mover, Refused, seconds_for
+from ..movers.base import Busy, Mover, seconds_for
 from ..paths import name_of, parts_of
 from ..storage.base import PAGE_ENTRIES, Storage
+from .away import for_users
 
 log = logging.getLogger(__name__)
 
@@ -140,10 +141,10 @@ class Moved(Storage):
                 lambda: self._marked(ask()), seconds_for(_LONGEST_S, size)
             )
         except errors.Unreachable as error:
-            raise _for_users(self._why, path) from error
+            raise for_users(self._why, path) from error
         if isinstance(found, Busy):
             self._log_full(found)
-            raise _for_users(Busy, path) from found
+            raise for_users(Busy, path) from found
         return found
 
     async def _marked(self, work: Awaitable[_T]) -> _T | Busy:
@@ -170,24 +171,6 @@ class Moved(Storage):
             log.warning("%s answers again", self.mover.url)
         else:
             log.warning("%s", self.reach.reason)
-
-
-def _for_users(why: type[errors.Unreachable], path: str) -> errors.StorageAway:
-    if issubclass(why, Refused):
-        return errors.StorageAway(
-            f"{path} cannot be reached: its storage does not let the DMS in; tell the facility."
-        )
-    if issubclass(why, Busy):
-        return errors.StorageAway(
-            f"{path} cannot be reached now: its storage is full of readers; try again in a minute."
-        )
-    if issubclass(why, errors.TimedOut):
-        return errors.StorageAway(
-            f"{path} cannot be reached now: its storage is too slow; try again in a minute."
-        )
-    return errors.StorageAway(
-        f"{path} cannot be reached now: its storage is away; it is asked again by itself."
-    )
 
 
 class _Listings:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dms_core import errors
-from dms_core.model import Kind, Policy, Volume
+from dms_core.model import Entry, Kind, Policy, Volume
 from dms_core.namespace import Namespace
 from dms_core.storage.base import Storage
 from dms_core.storage.conformance import (
@@ -115,6 +115,20 @@ async def test_errors_name_the_path_in_the_tree(namespace: Namespace) -> None:
         await namespace.lookup("/home/absent")
     with pytest.raises(errors.Exists, match=r"^/home/many exists already"):
         await namespace.rename("/home/empty", "/home/many", replace=False)
+
+
+@pytest.mark.parametrize("why", [errors.TimedOut, errors.Unreachable])
+async def test_one_storage_that_is_away_says_nothing_of_the_others(
+    why: type[errors.DmsError], tmp_path: Path
+) -> None:
+    class Hanging(PosixStorage):
+        async def lookup(self, path: str) -> Entry:
+            raise why(f"{path} did not answer in time; try again.")
+
+    namespace = Namespace([(volume("home"), Hanging(tmp_path))])
+    with pytest.raises(errors.StorageAway, match=r"^/home/a did not answer in time; try again\.$"):
+        await namespace.lookup("/home/a")
+    await namespace.close()
 
 
 async def test_a_volume_that_is_not_there_is_not_found(namespace: Namespace) -> None:

@@ -256,10 +256,16 @@ class SimulatedCloud(Cloud):
     def _check_quota(self, records: dict[str, _Record], spec: MachineSpec) -> None:
         machines, cpus = self.options.max_machines, self.options.max_cpus
         if machines is not None and len(records) >= machines:
-            raise QuotaExceeded(f"cloud {self.name} may have {machines} machines, and has them")
+            raise QuotaExceeded(
+                f"cloud {self.name} is full: {machines} machines are all it may have: "
+                "wait until some are released, or raise 'max_machines'"
+            )
         used = sum(record.cpus for record in records.values())
         if cpus is not None and used + spec.size.cpus > cpus:
-            raise QuotaExceeded(f"cloud {self.name} may have {cpus:g} CPUs and uses {used:g}")
+            raise QuotaExceeded(
+                f"cloud {self.name} is full: it may have {cpus:g} CPUs and uses {used:g}: "
+                "wait until machines are released, or raise 'max_cpus'"
+            )
 
     def _machine(self, record: _Record) -> CloudMachine:
         booted = self._clock() >= record.made_at + self.options.boot_s
@@ -285,13 +291,40 @@ class SimulatedCloud(Cloud):
         if path is None:
             yield self._memory
             return
-        with path.with_name(path.name + ".lock").open("w") as lock:
+        with self._told(path), path.with_name(path.name + ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             before = path.read_text() if path.exists() else "[]"
-            records = {item["id"]: _Record(**item) for item in json.loads(before)}
+            records = _parsed(before)
             yield records
             after = json.dumps([asdict(record) for record in records.values()])
             if after != before:
                 draft = path.with_name(path.name + ".draft")
                 draft.write_text(after)
                 draft.replace(path)
+
+    @contextmanager
+    def _told(self, path: Path) -> Iterator[None]:
+        """A file that cannot be used is an operator's to mend."""
+        try:
+            yield
+        except OSError as error:
+            raise Refused(
+                f"cloud {self.name}: the file {path} cannot be used ({error.strerror}): "
+                "correct 'state_file', or make room or a folder for it"
+            ) from None
+        except _DamagedError:
+            raise Refused(
+                f"cloud {self.name}: the file {path} is damaged: "
+                "put a copy of it back, or remove it, and with it all its machines"
+            ) from None
+
+
+class _DamagedError(Exception):
+    """What was read holds no machines."""
+
+
+def _parsed(text: str) -> dict[str, _Record]:
+    try:
+        return {item["id"]: _Record(**item) for item in json.loads(text)}
+    except (ValueError, TypeError, KeyError):
+        raise _DamagedError from None

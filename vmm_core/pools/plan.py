@@ -186,7 +186,10 @@ class _Budget:
             ("GPUs", limits.gpus, gpus + size.gpus),
         ):
             if limit is not None and after > limit:
-                return f"{cloud} allows {limit:g} {name} and they are in use", True
+                return (
+                    f"{cloud} allows {limit:g} {name} and they are in use: "
+                    "wait until machines are released, or raise what it allows"
+                ), True
         self._booting[cloud] += 1
         self._machines[cloud] += 1
         self._add(cloud, size.cpus, size.ram_gb, size.gpus)
@@ -221,7 +224,10 @@ def _remove_useless(
         if machine.state is S.FAILED:
             remove.append(Removal(machine.id, S.FAILED, machine.reason or "it failed"))
         elif machine.state in BOOTING and machine.created_at < oldest:
-            why = f"it was not ready after {policy.boot_deadline_s:g} s"
+            why = (
+                f"it was not ready after {policy.boot_deadline_s:g} s: see its agent's log, "
+                "what it preloads, and whether it reaches the VMM"
+            )
             remove.append(Removal(machine.id, machine.state, why, failure=True))
 
 

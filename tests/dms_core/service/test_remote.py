@@ -16,6 +16,7 @@ from dms_core.storage.conformance import (
     lay_out,
 )
 from dms_core.storage.remote import RemoteStorage
+from dms_core.transfer.peer import Peer
 
 from .conftest import Service
 
@@ -47,6 +48,17 @@ class TestBelowAPath(ReadableConformance, WritableConformance):
     async def storage(self, service: Service) -> AsyncIterator[RemoteStorage]:
         lay_out(service.folder / "home" / "alice")
         storage = service.storage("alice", "/home/alice")
+        yield storage
+        await storage.close()
+
+
+class TestAPeer(ReadableConformance, WritableConformance):
+    """As a service's configuration has it."""
+
+    @pytest.fixture
+    async def storage(self, service: Service) -> AsyncIterator[Peer]:
+        lay_out(service.folder / "home" / "alice")
+        storage = Peer(service.storage("alice", "/home/alice"))
         yield storage
         await storage.close()
 

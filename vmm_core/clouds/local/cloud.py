@@ -7,12 +7,14 @@ Nothing is kept in memory that matters: another VMM process, or the same after
 from __future__ import annotations
 
 import asyncio
+import errno
 import re
+import shutil
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -21,10 +23,12 @@ from pydantic import BaseModel
 from ...model import Size
 from ..base import (
     Cloud,
+    CloudError,
     CloudMachine,
     CloudState,
     Limits,
     MachineSpec,
+    NoCapacity,
     OutcomeUnknown,
     Refused,
     SizeFact,
@@ -41,7 +45,13 @@ START_S = 30
 KILL_S = 10
 """How long the kernel may take to end what was killed."""
 
+LEAST_FREE = 64 << 20
+"""Bytes that the disk must have free for another machine."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+
+
+_DIED = "its supervisor died: see who killed it, or whether memory ran out, in the host's log"
 
 
 class LocalCloud(Cloud):
@@ -52,6 +62,7 @@ class LocalCloud(Cloud):
     def __init__(self, name: str, options: BaseModel) -> None:
         if not isinstance(options, Options):
             raise TypeError(f"the options of {name} are not those of a local cloud")
+        self._name = name
         self._options = options
         self._parent = options.folder.absolute()
         self._prober = Prober(self._parent)
@@ -60,21 +71,14 @@ class LocalCloud(Cloud):
 
     async def create(self, spec: MachineSpec) -> CloudMachine:
         """Make the machine, or find it, or go on where an earlier attempt was killed."""
-        if not _NAME.fullmatch(spec.name):
-            raise Refused(f"{spec.name!r} cannot be a machine's name: use letters, digits, . _ -")
-        self._make_parent()
-        folder = Folder(self._parent / spec.name)
-        if folder.record() is None:
-            finding = await self._prober.find(self._options.isolation)
-            if finding.way is None:
-                raise Refused(f"this host cannot keep machines apart ({finding.reason})")
-            record = planning.plan(spec, self._options, self._host, finding.way)
-            async with self._placing:  # nobody else takes the room between look and placing
-                with suppress(FileExistsError):
-                    others = [other for _, other in self._folders()]
-                    record = planning.place(record, others, self._options, self._host)
-                    folder = await asyncio.to_thread(Folder.create, self._parent, record)
-        return await self._started(folder)
+        with self._told():
+            if not _NAME.fullmatch(spec.name):
+                raise Refused(f"{spec.name!r} is no machine's name: use letters, digits, . _ -")
+            self._make_parent()
+            folder = Folder(self._parent / spec.name)
+            if folder.record() is None:
+                folder = await self._placed(spec)
+            return await self._started(folder)
 
     async def list_owned(self, owner: str) -> list[CloudMachine]:
         """Every folder of the owner, whatever is left in it."""
@@ -138,11 +142,49 @@ class LocalCloud(Cloud):
                 yield folder, record
 
     def _make_parent(self) -> None:
-        try:
+        with self._filing():
             self._parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._parent.chmod(0o700)
+
+    async def _placed(self, spec: MachineSpec) -> Folder:
+        """The folder of a new machine, for which there is room."""
+        with self._filing():
+            if shutil.disk_usage(self._parent).free < LEAST_FREE:
+                raise OSError(errno.ENOSPC, "there is room for no machine")
+        finding = await self._prober.find(self._options.isolation)
+        if finding.way is None:
+            raise Refused(f"machines cannot be kept apart on this host ({finding.reason})")
+        record = planning.plan(spec, self._options, self._host, finding.way)
+        async with self._placing:  # nobody else takes the room between look and placing
+            others = [other for _, other in self._folders()]
+            record = planning.place(record, others, self._options, self._host)
+            with self._filing(), suppress(FileExistsError):
+                return await asyncio.to_thread(Folder.create, self._parent, record)
+        return Folder(self._parent / spec.name)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Whatever keeps a machine from being made names this cloud."""
+        try:
+            yield
+        except CloudError as error:
+            raise type(error)(f"cloud {self._name}: {error}") from None
+
+    @contextmanager
+    def _filing(self) -> Iterator[None]:
+        """What is wrong with the folder is told with what to do."""
+        try:
+            yield
         except OSError as error:
-            raise Refused(f"the folder {self._parent} cannot be used: {error.strerror}") from None
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise NoCapacity(
+                    f"the disk of {self._parent} is full: make room there, "
+                    "or move 'folder' to a larger one"
+                ) from None
+            raise Refused(
+                f"the folder {self._parent} cannot be used ({error.strerror}): "
+                "correct 'folder', or its permissions"
+            ) from None
 
     async def _started(self, folder: Folder) -> CloudMachine:
         status = folder.status()
@@ -184,7 +226,7 @@ def _machine(folder: Folder) -> CloudMachine:
     elif status is not None and status.state == "failed":
         state, reason = CloudState.FAILED, status.reason
     elif not alive and (status is not None or folder.age_s > START_S):
-        state, reason = CloudState.FAILED, "its supervisor died"
+        state, reason = CloudState.FAILED, _DIED
     elif status is not None and status.state == "running":
         state = CloudState.RUNNING
     return CloudMachine(

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import ipaddress
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-Port = Annotated[int, Field(ge=1, le=65535)]
-Endpoint = Annotated[str, Field(pattern=r"^\d{1,3}(\.\d{1,3}){3}:\d{1,5}$")]
+_LAST_PORT = 65535
+
+
+def _reachable(text: str) -> str:
+    """``text`` if it is an endpoint."""
+    address, _, port = text.rpartition(":")
+    try:
+        ipaddress.IPv4Address(address)
+        if not 1 <= int(port) <= _LAST_PORT:
+            raise ValueError
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is no endpoint: write a port, or ADDRESS:PORT with an IPv4 address"
+        ) from None
+    return text
+
+
+Port = Annotated[int, Field(ge=1, le=_LAST_PORT)]
+Endpoint = Annotated[str, AfterValidator(_reachable)]
 """``ADDRESS:PORT`` with an IPv4 address."""
 
 

@@ -23,6 +23,7 @@ from .network import LOOPBACK, endpoint
 from .options import LocalSize, Options
 
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_CPUS, _RAM = "overcommit.cpus", "overcommit.ram"
 _INSTALLATION = 3
 """Levels from this file's folder up to where ``vmm_core`` is."""
 
@@ -77,13 +78,16 @@ def place(record: Record, machines: Collection[Record], options: Options, host: 
     if record.way == Way.PROCESS and record.ports:
         most = 1  # without a network of its own a second one could not have the same ports
     factor = options.overcommit
-    for what, used, limit in (
-        ("machines", len(others) + 1, most),
-        ("CPUs", sum(o.cpus for o in (*others, record)), host.cpus * factor.cpus),
-        ("GiB", sum(o.ram_gb for o in (*others, record)), host.ram_gb * factor.ram),
+    for what, used, limit, option in (
+        ("machines", len(others) + 1, most, "machines"),
+        ("CPUs", sum(o.cpus for o in (*others, record)), host.cpus * factor.cpus, _CPUS),
+        ("GiB", sum(o.ram_gb for o in (*others, record)), host.ram_gb * factor.ram, _RAM),
     ):
         if limit is not None and used > limit:
-            raise NoCapacity(f"this host has room for {limit:g} {what}, {used:g} were asked")
+            raise NoCapacity(
+                f"this host has room for {limit:g} {what}, {used:g} were asked: "
+                f"wait until machines are released, or raise '{option}'"
+            )
     taken = {node for other in others for node in other.devices}
     free = [
         gpu
@@ -91,7 +95,10 @@ def place(record: Record, machines: Collection[Record], options: Options, host: 
         if gpu.nodes[0] not in taken and (record.gpu_model or "") in gpu.model
     ]
     if record.gpus > len(free):
-        raise NoCapacity(f"{len(free)} GPUs of this host are free, {record.gpus} were asked")
+        raise NoCapacity(
+            f"{len(free)} GPUs of this host are free, {record.gpus} were asked: "
+            "wait until machines are released"
+        )
     nodes = dict.fromkeys(node for gpu in free[: record.gpus] for node in gpu.nodes)
     return replace(record, devices=tuple(nodes))
 
