@@ -14,6 +14,7 @@ for the row here and compares, so that the page shows what is really said.
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +32,7 @@ class Row(NamedTuple):
     test: str
 
 
+@cache
 def rows(part: str) -> list[Row]:
     """All rows of a part, in the file's order."""
     text = (FOLDER / f"{part}.yaml").read_text()

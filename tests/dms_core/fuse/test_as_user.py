@@ -19,14 +19,17 @@ from .running import SECONDS, USER, Mounted, Service, error_of, gone
 
 pytestmark = [pytest.mark.mount, pytest.mark.root]
 
-BECOME = """
+IMPORT = """
 import os, pwd, sys
 import dms_core.mount
+"""
+BECOME = """
 account = pwd.getpwnam(sys.argv[1])
 os.setgroups([]); os.setgid(account.pw_gid); os.setuid(account.pw_uid)
 """
-MOUNT = BECOME + "dms_core.mount.run(dms_core.mount.load(dms_core.mount.Path(sys.argv[2])))"
-READ = BECOME + "sys.stdout.write(open(sys.argv[2]).read())"
+LOAD = "config = dms_core.mount.load(dms_core.mount.Path(sys.argv[2]))"
+MOUNT = f"{IMPORT}{LOAD}{BECOME}dms_core.mount.run(config)"  # the checkout may be root's alone
+READ = f"{IMPORT}{BECOME}sys.stdout.write(open(sys.argv[2]).read())"
 
 
 @pytest.fixture

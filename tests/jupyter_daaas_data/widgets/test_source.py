@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 import jupyter_daaas_data
 from jupyter_daaas_data.widgets.source import STATIC, module
 
+CHECKOUT = Path(__file__).parents[3]
 PANEL = Path(jupyter_daaas_data.__file__).parent / "browser" / "src"
 LOAD = """\
 import sys, jupyter_daaas_data
@@ -29,7 +31,7 @@ def test_a_module_stands_alone(name: str, tmp_path: Path) -> None:
     assert re.findall(r"^(?:import|export) .*", made, re.M) == ["export default { render };"]
     names = re.findall(r"^(?:async )?(?:function|class|const) (\w+)", made, re.M)
     assert len(names) == len(set(names)), "two files declare the same name"
-    node = shutil.which("node")
+    node = shutil.which("node", path=f"{os.environ['PATH']}:{CHECKOUT / '.make/node/bin'}")
     if node is None:
         pytest.skip("needs node to check the syntax: apt-get install -y nodejs")
     (tmp_path / "module.mjs").write_text(made)
