@@ -14,22 +14,20 @@ from pathlib import Path
 
 import pytest
 
+from ...support.nobody import let_in
 from ...support.waiting import until
 from .running import SECONDS, USER, Mounted, Service, error_of, gone
 
 pytestmark = [pytest.mark.mount, pytest.mark.root]
 
-IMPORT = """
+BECOME = """
 import os, pwd, sys
 import dms_core.mount
-"""
-BECOME = """
 account = pwd.getpwnam(sys.argv[1])
 os.setgroups([]); os.setgid(account.pw_gid); os.setuid(account.pw_uid)
 """
-LOAD = "config = dms_core.mount.load(dms_core.mount.Path(sys.argv[2]))"
-MOUNT = f"{IMPORT}{LOAD}{BECOME}dms_core.mount.run(config)"  # the checkout may be root's alone
-READ = f"{IMPORT}{BECOME}sys.stdout.write(open(sys.argv[2]).read())"
+MOUNT = BECOME + "dms_core.mount.run(dms_core.mount.load(dms_core.mount.Path(sys.argv[2])))"
+READ = BECOME + "sys.stdout.write(open(sys.argv[2]).read())"
 
 
 @pytest.fixture
@@ -53,10 +51,10 @@ def test_an_ordinary_user_mounts_without_root(service: Service, folder: Path) ->
     device = folder / "fuse"
     os.mknod(device, stat.S_IFCHR | 0o666, os.makedev(10, 229))
     device.chmod(0o666)
-    own_device = f'mount --bind {device} /dev/fuse && exec "$0" -c "$1" "$2" "$3"'
+    lines = [*let_in(), f"mount --bind {device} /dev/fuse", 'exec "$0" -c "$1" "$2" "$3"']
     daemon = subprocess.Popen(
         [
-            *("unshare", "--mount", "sh", "-c", own_device),
+            *("unshare", "--mount", "sh", "-c", "\n".join(lines)),
             *(sys.executable, MOUNT, USER, str(config)),
         ]
     )

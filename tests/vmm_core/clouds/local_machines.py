@@ -19,6 +19,7 @@ from vmm_core.clouds.local.options import Options
 from vmm_core.model import Size
 
 from ...support import servers
+from ...support.nobody import let_in
 from ...support.waiting import until_async
 
 CHECKOUT = Path(__file__).parents[3]
@@ -166,22 +167,8 @@ def assert_gone(folder: Path, name: str) -> None:
 
 
 def as_nobody(arguments: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run Python with these arguments as a normal user who can reach this Python and checkout.
-
-    Where they are inside of a closed folder (root's home, say), a mount namespace shows
-    the user just them.
-    """
-    wanted = sorted({sys.base_prefix, sys.prefix, str(CHECKOUT)})
-    closed = {str(top) for path in wanted if (top := _closed_parent(Path(path))) is not None}
-    lines = ["set -e", "scratch=$(mktemp -d)", 'mount -t tmpfs none "$scratch"']
-    inside = [p for p in wanted if any(Path(p).is_relative_to(top) for top in closed)]
-    for number, path in enumerate(inside):
-        lines += [f'mkdir "$scratch/{number}"', f'mount --bind "{path}" "$scratch/{number}"']
-    lines += [f'mount -t tmpfs -o mode=755 none "{top}"' for top in sorted(closed)]
-    for number, path in enumerate(inside):
-        lines += [f'mkdir -p "{path}"', f'mount --move "$scratch/{number}" "{path}"']
-    lines += ['umount "$scratch"', 'rmdir "$scratch"']
-    lines += ['exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"']
+    """Run Python with these arguments as a normal user who can reach this Python and checkout."""
+    lines = [*let_in(), 'exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"']
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": "/nonexistent",
@@ -198,7 +185,3 @@ def as_nobody(arguments: list[str]) -> subprocess.CompletedProcess[str]:
         timeout=300,
         check=False,
     )
-
-
-def _closed_parent(path: Path) -> Path | None:
-    return next((p for p in reversed((path, *path.parents)) if not p.stat().st_mode & 0o001), None)
