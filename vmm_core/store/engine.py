@@ -78,7 +78,11 @@ class Database:
         try:
             self._engine = self._make_engine()
             async with self._engine.connect() as connection:
-                if not self._sqlite:
+                # Alembic commits after each migration unless there is a transaction before it:
+                # in between, another process would begin with the next.
+                if self._sqlite:
+                    await connection.execute(text("SELECT 1"))
+                else:
                     await connection.execute(
                         text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK}
                     )

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import IntegrityError
 
 from vmm_core.allocation.explain import decide
@@ -143,6 +143,21 @@ async def test_many_processes_may_open_an_empty_database_at_once(url: str, tmp_p
     codes = [await asyncio.to_thread(exit_code, pid) for pid in pids]
     assert codes == [0] * 4, [p.read_text() for p in tmp_path.glob("told-*")]
     assert len(list(tmp_path.glob("name-*"))) == 1
+
+
+async def test_all_migrations_are_one_transaction(url: str):
+    """Between two commits another process would begin with the migration that we do next."""
+    commits: list[object] = []
+
+    def count(connection: object) -> None:
+        commits.append(connection)
+
+    event.listen(Engine, "commit", count)
+    try:
+        async with opened(url, Clock()):
+            assert len(commits) == 2  # the migrations, and the name of the installation
+    finally:
+        event.remove(Engine, "commit", count)
 
 
 async def test_a_machine_is_vacant_when_address_and_agent_are_there_in_either_order(store: Store):
