@@ -21,16 +21,21 @@ SMALL = "/data/archive/NDXMERLIN/Instrument/data/cycle_13_2/MERLIN00015020.nxs"
 OTHER = "/data/archive/NDXLOQ/Instrument/data/cycle_13_2/LOQ00081070.nxs"
 
 
+def start_server(page: Page, stack: Stack, user: str) -> None:
+    """Log in and start the user's server; returns in JupyterLab."""
+    pages.log_in(page, stack.hub_url, user, stack.settings.password)
+    pages.open_spawn_page(page, stack.hub_url, user)
+    pages.choose(page, "sans-for-sans2d", "clf")
+    pages.press_start(page)
+    pages.wait_for_lab(page)
+
+
 @pytest.fixture(scope="module")
 def bob(stack: Stack, browser: Browser) -> Iterator[Page]:
     """Bob, with a running server; stopped at the end."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
-    pages.log_in(page, stack.hub_url, "bob", stack.settings.password)
-    pages.open_spawn_page(page, stack.hub_url, "bob")
-    pages.choose(page, "sans-for-sans2d", "clf")
-    pages.press_start(page)
-    pages.wait_for_lab(page)
+    start_server(page, stack, "bob")
     yield page
     pages.stop_server(page, stack.hub_url)
     context.close()
@@ -105,11 +110,7 @@ def test_a_stop_while_the_dms_is_away_loses_nothing(
 ) -> None:
     context = browser.new_context()
     page = context.new_page()
-    pages.log_in(page, stack.hub_url, "carol", stack.settings.password)
-    pages.open_spawn_page(page, stack.hub_url, "carol")
-    pages.choose(page, "sans-for-sans2d", "clf")
-    pages.press_start(page)
-    pages.wait_for_lab(page)
+    start_server(page, stack, "carol")
     try:
         with Kernel(page, f"{stack.hub_url}/user/carol") as kernel:
             assert kernel.run("import os; print(os.listdir('/data/home/carol') != None)") == "True"

@@ -95,7 +95,7 @@ def holding_daemon() -> None:
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))
     listener.listen()
-    while not sent.exists():
+    while not sent.exists():  # made by the test, in another process
         time.sleep(0.05)
     hold.unlink()
     ending.wait()

@@ -217,18 +217,24 @@ async def test_daemons_start_in_order_and_end_in_reverse(room: Room) -> None:
         assert " /data " not in room.inside("/proc/self/mountinfo").read_text()
 
 
-@pytest.mark.root
-async def test_a_daemon_that_holds_something_stays_until_it_does_not(room: Room) -> None:
-    await room.ready()
-    before = descendants(room.first_process())
-    root = await room.root()
+def holding(root: str) -> tuple[Daemon, str, str]:
+    """A daemon that holds something, the file that says so, and the one that ends that."""
     hold, path, sent = f"{root}{HOLD_FOLDER}/one", f"{root}run/one/socket", f"{root}run/sent"
-    holder = Daemon(
+    daemon = Daemon(
         name="one",
         program=Program(argv=("one", hold, path, sent), entry=f"{HERE}:holding_daemon"),
         socket=path,
         stop_s=0.2,
     )
+    return daemon, hold, sent
+
+
+@pytest.mark.root
+async def test_a_daemon_that_holds_something_stays_until_it_does_not(room: Room) -> None:
+    await room.ready()
+    before = descendants(room.first_process())
+    root = await room.root()
+    holder, hold, sent = holding(root)
     secret = File(path=f"{root}run/a/secret", content="its token")
     assert isinstance(await room.bind(room.web(daemons=(holder,), files=(secret,))), Bound)
     assert room.inside(f"{root}{HOLD_FOLDER}").stat().st_mode & 0o777 == 0o700
@@ -253,13 +259,7 @@ async def test_a_daemon_that_holds_something_stays_until_it_does_not(room: Room)
 @pytest.mark.root
 async def test_a_machine_whose_agent_crashed_still_says_what_it_holds(room: Room) -> None:
     await room.ready()
-    root = await room.root()
-    hold, path, sent = f"{root}{HOLD_FOLDER}/one", f"{root}run/one/socket", f"{root}run/sent"
-    holder = Daemon(
-        name="one",
-        program=Program(argv=("one", hold, path, sent), entry=f"{HERE}:holding_daemon"),
-        socket=path,
-    )
+    holder, _, _ = holding(await room.root())
     assert isinstance(await room.bind(room.web(daemons=(holder,))), Bound)
     since = len(room.service.frames)
     (agent,) = room.named("vmm-agent")
