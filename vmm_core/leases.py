@@ -81,7 +81,7 @@ class Leases:
             Impossible: no pool can ever give that; nothing is queued.
         """
         self._check(needs)
-        lease = await self._store.request(
+        lease = await self._store.leases.request(
             owner=owner, frontend=frontend, key=key, needs=needs, decide=self._inventory.decide
         )
         self._wake()
@@ -93,7 +93,7 @@ class Leases:
         Raises:
             NotFound: there never was such a lease.
         """
-        return await self._store.lease(lease_id)
+        return await self._store.leases.get(lease_id)
 
     async def list(
         self, owner: str | None = None, *, ended: bool = False, held: bool = False
@@ -102,7 +102,7 @@ class Leases:
 
         ``held``: instead, those of which the machine is kept for what is on it only.
         """
-        return await self._store.leases(owner=owner, ended=ended, held=held)
+        return await self._store.leases.all(owner=owner, ended=ended, held=held)
 
     async def bind(self, lease_id: str, session: Session) -> Handover:
         """Make the lease's machine the user's; returns when the user's protocol answers.
@@ -141,20 +141,20 @@ class Leases:
         Raises:
             NotFound: there never was such a lease.
         """
-        lease = await self._store.lease(lease_id)
+        lease = await self._store.leases.get(lease_id)
         if lease.ended_at is not None:
             return lease
         binding = self._binds.get(lease_id)
         if binding is not None:
             binding[1].cancel()
             await asyncio.wait({binding[1]})
-        started = binding is not None or await self._store.binding(lease_id) is not None
+        started = binding is not None or await self._store.leases.binding(lease_id) is not None
         settled = not started
         if started and lease.machine and self._agents.connected(lease.machine.id):
             settled = await self._agents.unbind(lease.machine.id, lease_id, self._unbind_s)
-        await self._store.end_lease(lease_id, "released", settled=settled)
+        await self._store.leases.end(lease_id, "released", settled=settled)
         self._wake()
-        return await self._store.lease(lease_id)
+        return await self._store.leases.get(lease_id)
 
     async def offers(self, needs: Needs | None = None) -> list_of[Offer]:
         """What is offered now, in the catalogue's order; only what fits ``needs``, if given.
@@ -171,7 +171,7 @@ class Leases:
             silent=self._inventory.unanswered(),
             machines=ledger.machines,
             waiting=[waiting.needs for waiting in ledger.waiting],
-            boot_times_s=await self._store.boot_times_s(),
+            boot_times_s=await self._store.machines.boot_times_s(),
             now=ledger.now,
         )
 
@@ -181,11 +181,11 @@ class Leases:
         Raises:
             NotFound: there never was such a lease.
         """
-        async with self._store.following(lease_id) as told:
+        async with self._store.leases.following(lease_id) as told:
             while True:
                 told.clear()
-                lease = await self._store.lease(lease_id)
-                for event in await self._store.events(lease_id, since):
+                lease = await self._store.leases.get(lease_id)
+                for event in await self._store.leases.events(lease_id, since):
                     yield event
                     since = event.number + 1
                     if event.stage in TERMINAL:
@@ -215,8 +215,8 @@ class Leases:
             _log.info("bind of lease %s: %s", lease_id, error)
 
     async def _bind(self, lease_id: str, session: Session, digest: str) -> Handover:
-        lease = await self._store.lease(lease_id)
-        if (binding := await self._store.binding(lease_id)) and lease.ended_at is None:
+        lease = await self._store.leases.get(lease_id)
+        if (binding := await self._store.leases.binding(lease_id)) and lease.ended_at is None:
             if binding.session_sha256 != digest:
                 raise Conflict(
                     f"lease {lease_id} is bound to another session: release it and acquire again"
@@ -225,26 +225,26 @@ class Leases:
         lease = await self._answering(_acquired(lease), session.timeout_s)
         machine = lease.machine
         assert machine is not None  # noqa: S101 - an acquired lease has one
-        await self._store.tell(lease_id, "binding", 25, f"{machine.id} answers")
+        await self._store.leases.tell(lease_id, "binding", 25, f"{machine.id} answers")
 
         async def progress(percent: int, message: str) -> None:
             share = 25 + round(0.7 * max(0, min(percent, 100)))
-            await self._store.tell(lease_id, "binding", share, message)
+            await self._store.leases.tell(lease_id, "binding", share, message)
 
         try:
             bound = await self._start(machine.id, lease_id, session, progress)
         except BindFailed as error:
-            await self._store.fail_machine(
+            await self._store.machines.fail(
                 machine.id, reason=str(error), message=f"the session did not start: {error}"
             )
             self._wake()
             raise
-        kept = await self._store.bound(
+        kept = await self._store.leases.bound(
             lease_id, machine.id, Binding(digest, bound.port), "the session answers"
         )
         if not kept:
             raise Conflict(f"lease {lease_id} ended while it was bound: acquire again")
-        return _handover(await self._store.lease(lease_id), bound.port)
+        return _handover(await self._store.leases.get(lease_id), bound.port)
 
     async def _start(
         self, machine_id: str, lease_id: str, session: Session, progress: OnProgress
@@ -262,14 +262,14 @@ class Leases:
     async def _answering(self, lease: Lease, timeout_s: float) -> Lease:
         """The lease with a machine that answers: its own, or another."""
         end = asyncio.get_running_loop().time() + timeout_s
-        async with self._store.following(lease.id) as told:
+        async with self._store.leases.following(lease.id) as told:
             while True:
                 told.clear()
                 if lease.state is LeaseState.ACQUIRED and lease.machine is not None:
                     if await self._agents.probe(lease.machine.id):
                         return lease
                     _log.warning("%s did not answer at its bind", lease.machine.id)
-                    lease = await self._store.replace_machine(
+                    lease = await self._store.leases.replace_machine(
                         lease.id,
                         lease.machine.id,
                         reason="it did not answer when it was to be bound",
@@ -286,7 +286,7 @@ class Leases:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(min(left_s, self._look_again_s)):
                         await told.wait()
-                lease = await self._store.lease(lease.id)
+                lease = await self._store.leases.get(lease.id)
                 if lease.state is not LeaseState.WAITING:
                     _acquired(lease)
 

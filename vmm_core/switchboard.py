@@ -204,9 +204,7 @@ class Switchboard:
             return
         self._connect(hello.machine, link)
         try:
-            await self._store.set_machine_facts(
-                hello.machine, root=hello.root, isolation=hello.isolation
-            )
+            await self._store.agents.told(hello.machine, root=hello.root, isolation=hello.isolation)
             await self._send(link, Welcome(reconnect_token=reconnect_token))
             async for frame in frames:
                 await self._take(hello.machine, from_agent.validate_json(frame))
@@ -233,10 +231,10 @@ class Switchboard:
 
     async def _admit(self, machine_id: str, token: str) -> str | None:
         """The machine's reconnect token, if ``token`` is its enrolment or reconnect token."""
-        if await self._store.reconnect(machine_id, sha256_of(token)):
+        if await self._store.agents.reconnect(machine_id, sha256_of(token)):
             return token
         fresh = secrets.token_urlsafe(32)
-        if await self._store.enrol(machine_id, sha256_of(token), sha256_of(fresh)):
+        if await self._store.agents.enrol(machine_id, sha256_of(token), sha256_of(fresh)):
             return fresh
         return None
 

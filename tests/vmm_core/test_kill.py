@@ -16,6 +16,7 @@ import shutil
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ import pytest
 from vmm_core.model import LeaseState, MachineState
 from vmm_core.store import Store
 from vmm_core.store.engine import Transaction
+from vmm_core.store.transactions import Transactions
 
 from .processes import exit_code, forked
 from .world import Clock, World, session, world
@@ -45,7 +47,7 @@ class Killer:
 
 
 def killing_store(killer: Killer) -> Callable[..., Store]:
-    class KillingStore(Store):
+    class Killing(Transactions):
         @asynccontextmanager
         async def write(self) -> AsyncIterator[Transaction]:
             async with super().write() as tx:
@@ -58,7 +60,7 @@ def killing_store(killer: Killer) -> Callable[..., Store]:
             if changed:
                 killer.effect()  # committed, nobody knows
 
-    return KillingStore
+    return partial(Store, transactions=Killing)
 
 
 def kill_in_calls(w: World, killer: Killer) -> None:
@@ -143,7 +145,7 @@ async def converge(w: World) -> None:
     for _ in range(12):
         await w.step(turn_s=20)
         await check_leases(w)
-        machines = {machine.id: machine.state for machine in await w.store.machines()}
+        machines = {machine.id: machine.state for machine in await w.store.machines.all()}
         (ral, _) = await w.manager.status()
         full = ral.machines.get(MachineState.VACANT) or sum(ral.machines.values()) == 3
         settled = {MachineState.VACANT, MachineState.ACQUIRED}

@@ -23,7 +23,7 @@ RAL_ONLY = Needs(environment="mantid", locations=("ral",))
 
 
 async def stages(w: World, lease_id: str) -> list[str]:
-    return [event.stage for event in await w.store.events(lease_id)]
+    return [event.stage for event in await w.store.leases.events(lease_id)]
 
 
 async def test_a_ready_machine_is_leased_bound_and_released(tmp_path: Path):
@@ -142,7 +142,7 @@ async def test_a_machine_that_does_not_answer_is_replaced_without_a_word(tmp_pat
         assert after.machine is not None
         assert after.machine.id != lease.machine.id
         assert w.agents.bound == {after.machine.id: "alice"}
-        assert (await w.store.machine(lease.machine.id)).state is MachineState.FAILED
+        assert (await w.store.machines.get(lease.machine.id)).state is MachineState.FAILED
 
 
 async def test_a_bind_waits_for_the_replacement_and_not_for_ever(tmp_path: Path):
@@ -169,7 +169,7 @@ async def test_a_bind_that_fails_ends_the_lease_and_the_machine(tmp_path: Path):
         with pytest.raises(BindFailed, match="refuses to be bound"):
             await w.leases.bind(lease.id, session())
         assert (await w.leases.get(lease.id)).state is LeaseState.RELEASED
-        events = await w.store.events(lease.id)
+        events = await w.store.leases.events(lease.id)
         assert "the session did not start" in events[-1].message
         await w.step(2)
         assert lease.machine.id not in w.at_clouds()

@@ -73,7 +73,7 @@ async def store(tmp_path):
     await store.open()
     for name in ("m1", "m2"):
         now = datetime.now(UTC)
-        await store.add_machine(
+        await store.machines.add(
             Machine(
                 id=name,
                 pool="mantid@sim/small",
@@ -121,7 +121,7 @@ async def test_an_agent_enrols_and_says_ready(exchange):
         await agent.ready()
         assert await exchange.report() == ("ready", "m1")
         assert exchange.switchboard.connected("m1")
-        machine = await exchange.store.machine("m1")
+        machine = await exchange.store.machines.get("m1")
         assert (machine.root, machine.isolation) == ("/srv/m1", "namespaces")
 
 

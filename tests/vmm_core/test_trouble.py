@@ -132,7 +132,9 @@ async def test_who_waits_is_told_when_trouble_comes_and_goes(tmp_path: Path):
         assert says(row.user, told.explanation.summary)
         assert says(row.operator, await hold(w))
         await w.step(4)
-        assert [e.message for e in await w.store.events(lease.id) if e.stage == "waiting"] == [
+        assert [
+            e.message for e in await w.store.leases.events(lease.id) if e.stage == "waiting"
+        ] == [
             "no machine is free now, one is started at Diamond as soon as there is room",
             row.user,
         ], "told once, not at every step"
@@ -263,7 +265,7 @@ async def test_the_events_say_why_it_runs_elsewhere(tmp_path: Path):
             f"Diamond is full now, so you have machine {lease.machine.id} "
             "with 2 CPUs, 8 GiB at Rutherford"
         )
-        claimed = [e for e in await w.store.events(lease.id) if e.stage == "claimed"]
+        claimed = [e for e in await w.store.leases.events(lease.id) if e.stage == "claimed"]
         assert claimed[0].message == f"Diamond is full now: got {lease.machine.id} at ral"
 
 

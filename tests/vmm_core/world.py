@@ -80,12 +80,12 @@ class World:
     async def by_state(self, pool: str | None = None) -> dict[MachineState, int]:
         """How many machines are in each state; deleted ones do not count."""
         found: dict[MachineState, int] = {}
-        for machine in await self.store.machines(pool=pool):
+        for machine in await self.store.machines.all(pool=pool):
             found[machine.state] = found.get(machine.state, 0) + 1
         return found
 
     async def machines(self, state: MachineState) -> list[Machine]:
-        return [m for m in await self.store.machines() if m.state is state]
+        return [m for m in await self.store.machines.all() if m.state is state]
 
     def at_clouds(self) -> set[str]:
         """Names of the machines that really are there."""

@@ -45,7 +45,7 @@ class DeleteQuery(Noun):
 
 async def health(services: Services, call: Call[Nothing, Nothing]) -> Answer:
     """The service answers, and so does its store."""
-    await services.store.lease_of("")  # any query will do; this one is cheap
+    await services.store.leases.holder_of("")  # any query will do; this one is cheap
     return Answer(Health(version=__version__))
 
 
@@ -71,7 +71,7 @@ async def pools(services: Services, call: Call[Nothing, Nothing]) -> Answer:
 
 async def machines(services: Services, call: Call[Nothing, Nothing]) -> Answer:
     """Every machine that is not deleted."""
-    return Answer(await services.store.machines())
+    return Answer(await services.store.machines.all())
 
 
 async def delete_machine(services: Services, call: Call[Nothing, DeleteQuery]) -> Answer:

@@ -69,7 +69,7 @@ class Effects:
             changed_at=now,
         )
         digest = hashlib.sha256(token.encode()).hexdigest()
-        await self._store.add_machine(machine, enrolment_sha256=digest)
+        await self._store.machines.add(machine, enrolment_sha256=digest)
         self._begin(machine.id, self._create(facts, machine, token))
 
     def delete(self, machine: Machine) -> None:
@@ -81,7 +81,7 @@ class Effects:
 
     async def observe(self, machine_id: str, seen: CloudMachine) -> None:
         """Note what a cloud says of a machine."""
-        vacant = await self._store.observe(
+        vacant = await self._store.machines.observe(
             machine_id,
             cloud_id=seen.id,
             running=seen.state is CloudState.RUNNING,
@@ -95,8 +95,8 @@ class Effects:
 
     async def succeeded(self, machine_id: str) -> None:
         """A machine became vacant: its pool's failures are over."""
-        machine = await self._store.machine(machine_id)
-        await self._store.resume(machine.pool)
+        machine = await self._store.machines.get(machine_id)
+        await self._store.pools.resume(machine.pool)
         self._done()
 
     async def failed(self, pool: str, fingerprint: str, reason: str) -> None:
@@ -110,7 +110,7 @@ class Effects:
             now=self._store.now(),
             policy=self._policy,
         )
-        await self._store.back_off(backoff)
+        await self._store.pools.back_off(backoff)
         _log.warning("pool %s pauses: %s", pool, backoff.reason)
 
     async def settle(self) -> None:
@@ -154,19 +154,19 @@ class Effects:
                 made = await self._inventory.clouds[machine.cloud].create(spec)
         except (OutcomeUnknown, TimeoutError) as error:
             reason = str(error) or f"{machine.cloud} did not answer in time"
-            await self._store.explain_machine(machine.id, f"looked up at its cloud: {reason}")
+            await self._store.machines.explain(machine.id, f"looked up at its cloud: {reason}")
         except CloudError as error:
             await self._refused(facts, machine, error)
         except Exception as error:  # a bug of the provider: the machine may be there
             _log.exception("cloud %s broke its contract in create", machine.cloud)
-            await self._store.explain_machine(machine.id, f"looked up at its cloud: {error!r}")
+            await self._store.machines.explain(machine.id, f"looked up at its cloud: {error!r}")
             await self.failed(facts.name, facts.fingerprint, f"{machine.cloud}: {error!r}")
         else:
             await self.observe(machine.id, made)
 
     async def _refused(self, facts: PoolFacts, machine: Machine, error: CloudError) -> None:
         """The cloud made nothing: no machine failed, but its pool pauses."""
-        await self._store.move_machine(
+        await self._store.machines.move(
             machine.id, S.DELETED, reason=str(error), only_from={S.REQUESTED}
         )
         backoffs = (await self._store.ledger()).backoffs
@@ -174,7 +174,7 @@ class Effects:
         if isinstance(error, Throttled):  # a matter of the whole account
             pools = [f for f in self._inventory.facts() if f.pool.cloud == machine.cloud]
         for each in pools:
-            await self._store.back_off(
+            await self._store.pools.back_off(
                 after_cloud_error(
                     backoffs.get(each.name),
                     error,
@@ -202,7 +202,7 @@ class Effects:
             pause_s = min(2**tried, 60)
             not_before = self._store.now() + timedelta(seconds=pause_s)
             self._deletes_failed[machine.id] = (tried + 1, not_before)
-            await self._store.explain_machine(machine.id, f"will be deleted again: {reason}")
+            await self._store.machines.explain(machine.id, f"will be deleted again: {reason}")
         else:
             self._deletes_failed.pop(machine.id, None)
-            await self._store.move_machine(machine.id, S.DELETED, reason=machine.reason)
+            await self._store.machines.move(machine.id, S.DELETED, reason=machine.reason)

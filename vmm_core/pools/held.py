@@ -48,11 +48,11 @@ class Held:
         """The agent says what of its user's is on the machine only; empty: nothing."""
         if what:
             _log.warning("machine %s holds what is nowhere else: %s", machine_id, what)
-        await self._store.hold(machine_id, what)
+        await self._store.machines.hold(machine_id, what)
 
     async def settled(self, machine_id: str) -> None:
         """The agent says that the session ended."""
-        if await self._store.settle(machine_id):
+        if await self._store.machines.settle(machine_id):
             self._wake()
 
     async def step(self, ledger: Ledger, pools: Collection[str]) -> None:
@@ -73,7 +73,7 @@ class Held:
                     task.cancel()
                 if not machine.holding and ledger.now - machine.changed_at >= silent:
                     _log.warning("machine %s: its agent did not come back", machine.id)
-                    await self._store.settle(machine.id)
+                    await self._store.machines.settle(machine.id)
 
     async def end_all(self, machines: Iterable[Machine], timeout_s: float) -> None:
         """End the sessions of these held machines, as far as their agents answer in time."""
@@ -91,7 +91,7 @@ class Held:
             NotFound: the ledger never had it.
             Conflict: it is leased, or holds something and ``discard`` is not given.
         """
-        machine = await self._store.machine(machine_id)
+        machine = await self._store.machines.get(machine_id)
         if machine.lease is not None:
             raise Conflict(
                 f"machine {machine_id} is leased: release lease {machine.lease}, "
@@ -103,11 +103,11 @@ class Held:
                 "wait until it is sent, or lose it with `vmm delete --discard`"
             )
         free = set(S) - {S.ACQUIRED, S.DELETING, S.DELETED}
-        await self._store.move_machine(
+        await self._store.machines.move(
             machine_id, S.DELETING, reason="deleted by an operator", only_from=free
         )
         self._wake()
-        return await self._store.machine(machine_id)
+        return await self._store.machines.get(machine_id)
 
     async def stop(self) -> None:
         """Wait for no machine any more; the next manager asks again."""
@@ -117,7 +117,7 @@ class Held:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _end_session(self, machine: Machine, timeout_s: float) -> None:
-        lease_id = await self._store.last_lease(machine.id)
+        lease_id = await self._store.leases.last_of(machine.id)
         if lease_id is None:
             return
         if await self._agents.unbind(machine.id, lease_id, timeout_s):

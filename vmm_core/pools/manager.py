@@ -70,17 +70,17 @@ class PoolManager:
     async def agent_ready(self, machine_id: str) -> None:
         """The machine's agent says that it can be bound."""
         self._lost_since.pop(machine_id, None)
-        if await self._store.agent_ready(machine_id, self._inventory.decide):
+        if await self._store.agents.ready(machine_id, self._inventory.decide):
             await self._effects.succeeded(machine_id)
         self.wake()
 
     async def agent_failed(self, machine_id: str, reason: str) -> None:
         """The machine can never be ready: it goes, and its pool pauses."""
-        failed = await self._store.fail_machine(
+        failed = await self._store.machines.fail(
             machine_id, reason=reason, message=reason, only_from=BOOTING
         )
         if failed:
-            machine = await self._store.machine(machine_id)
+            machine = await self._store.machines.get(machine_id)
             await self._effects.failed(machine.pool, machine.fingerprint, f"{machine_id}: {reason}")
         self.wake()
 
@@ -90,17 +90,17 @@ class PoolManager:
 
     async def session_ended(self, machine_id: str, exit_status: int | None = None) -> None:
         """The session's program ended by itself: so does the lease."""
-        lease_id = await self._store.lease_of(machine_id)
+        lease_id = await self._store.leases.holder_of(machine_id)
         if lease_id is not None:
             how = "" if exit_status is None else f" with exit status {exit_status}"
-            await self._store.end_lease(
+            await self._store.leases.end(
                 lease_id, f"the session ended by itself{how}", settled=False
             )
             self.wake()
 
     async def resume(self, pool: str) -> None:
         """Let a pool that backs off try again now."""
-        await self._store.resume(pool)
+        await self._store.pools.resume(pool)
         self.wake()
 
     async def status(self) -> list[PoolStatus]:
@@ -137,7 +137,7 @@ class PoolManager:
         """Step until ``stop`` is set. Machines are left as they are."""
         for pool, backoff in (await self._store.ledger()).backoffs.items():
             if backoff.until is None:  # a restart is an operator's "try again"
-                await self._store.resume(pool)
+                await self._store.pools.resume(pool)
         stopped = asyncio.create_task(stop.wait())
         try:
             while not stop.is_set():
@@ -159,7 +159,7 @@ class PoolManager:
             await self.held.stop()
             await self.stop_asking()
             with suppress(Exception):  # the locks run out by themselves
-                await self._store.unlock_pools(self._holder)
+                await self._store.pools.unlock(self._holder)
 
     async def settle(self) -> None:
         """Return when no create and no delete is in flight."""
@@ -177,17 +177,17 @@ class PoolManager:
         sent by then is lost, and said. Call it when ``run`` has ended. Returns the
         names of machines that are left.
         """
-        for lease in await self._store.leases():
-            settled = await self._store.binding(lease.id) is None
-            await self._store.end_lease(lease.id, "the service was shut down", settled=settled)
+        for lease in await self._store.leases.all():
+            settled = await self._store.leases.binding(lease.id) is None
+            await self._store.leases.end(lease.id, "the service was shut down", settled=settled)
         end = asyncio.get_running_loop().time() + timeout_s
-        await self.held.end_all(await self._store.machines(), timeout_s / 2)
-        for machine in await self._store.machines():
+        await self.held.end_all(await self._store.machines.all(), timeout_s / 2)
+        for machine in await self._store.machines.all():
             if machine.holding:
                 _log.error("machine %s is deleted with %s", machine.id, machine.holding)
         while True:
             for machine in (await self._store.ledger()).machines:
-                await self._store.move_machine(machine.id, S.DELETING, reason="shut down")
+                await self._store.machines.move(machine.id, S.DELETING, reason="shut down")
                 self._effects.delete(machine)
             left = await self._left()
             if not left or asyncio.get_running_loop().time() >= end:
@@ -202,13 +202,13 @@ class PoolManager:
         lists = await self._survey.lists()
         ledger = await self._store.ledger()
         pools = {f.name for f in self._inventory.facts()} | {m.pool for m in ledger.machines}
-        held = await self._store.lock_pools(pools, self._holder, self._policy.lock_s)
+        held = await self._store.pools.lock(pools, self._holder, self._policy.lock_s)
         in_flight = busy_before | self._effects.in_flight
         for cloud, listed in lists.items():
             await self._reconcile(cloud, listed, ledger, held, in_flight)
         await self._check_agents(ledger, held)
         await self.held.step(ledger, held)
-        await self._store.serve(self._inventory.decide)
+        await self._store.leases.serve(self._inventory.decide)
         await self._refuse_overdue(ledger)
         await self._forget(ledger.now)
         ledger = await self._store.ledger()
@@ -259,7 +259,7 @@ class PoolManager:
         for waiting in ledger.waiting:
             explanation = self._inventory.decide(waiting.needs, counts).waiting()
             if explanation.trouble != waiting.trouble:
-                await self._store.explain_waiting(waiting.lease, explanation)
+                await self._store.leases.explain(waiting.lease, explanation)
 
     async def _reconcile(
         self,
@@ -289,7 +289,7 @@ class PoolManager:
         for machine, why in findings.failed:
             if machine.pool in held and not self._agents.connected(machine.id):
                 await self._fail(machine, why)
-        confirmed = await self._store.sight_orphans(
+        confirmed = await self._store.pools.sight_orphans(
             cloud, findings.orphans, again_after_s=self._policy.orphan_gap_s
         )
         for cloud_id in confirmed:
@@ -314,7 +314,7 @@ class PoolManager:
             del self._lost_since[gone]
 
     async def _fail(self, machine: Machine, why: str) -> None:
-        failed = await self._store.fail_machine(
+        failed = await self._store.machines.fail(
             machine.id, reason=why, message=f"the machine is gone: {why}", only_from={machine.state}
         )
         if failed and machine.state not in (S.ACQUIRED, S.HELD):
@@ -324,7 +324,7 @@ class PoolManager:
         limit = timedelta(seconds=self._policy.wait_limit_s)
         for waiting in ledger.waiting:
             if ledger.now - waiting.since >= limit:
-                await self._store.refuse_waiting(
+                await self._store.leases.refuse(
                     waiting.lease,
                     f"no machine came free within {self._policy.wait_limit_s:g} s: "
                     f"ask again, or for something else",
@@ -365,7 +365,7 @@ class PoolManager:
     async def _act(self, planned: PoolPlan, ledger: Ledger) -> None:
         by_id = {machine.id: machine for machine in ledger.machines}
         for removal in planned.remove:
-            moved = await self._store.move_machine(
+            moved = await self._store.machines.move(
                 removal.machine, S.DELETING, reason=removal.why, only_from={removal.state}
             )
             if moved and removal.failure:

@@ -26,7 +26,7 @@ async def bound(w: World) -> tuple[Lease, Machine]:
 
 
 async def state(w: World, machine: Machine) -> MachineState:
-    return (await w.store.machine(machine.id)).state
+    return (await w.store.machines.get(machine.id)).state
 
 
 async def test_a_machine_that_holds_something_is_kept_until_it_does_not(tmp_path: Path):
@@ -38,11 +38,11 @@ async def test_a_machine_that_holds_something_is_kept_until_it_does_not(tmp_path
         events = [e async for e in w.leases.events(lease.id)]
         assert events[-1].message == f"released; the machine is kept for now: {HOLDS}"
         await w.step(3, turn_s=Policy().held_silent_s)
-        kept = await w.store.machine(machine.id)
+        kept = await w.store.machines.get(machine.id)
         assert (kept.state, kept.reason) == (MachineState.HELD, HOLDS)
         assert machine.id in w.at_clouds()
         await w.manager.held.holding(machine.id, "1 file")
-        assert (await w.store.machine(machine.id)).reason == "1 file"
+        assert (await w.store.machines.get(machine.id)).reason == "1 file"
         await w.manager.held.holding(machine.id, "")
         await w.manager.held.settled(machine.id)
         await w.step(2)
@@ -84,7 +84,7 @@ async def test_a_session_that_cannot_be_ended_now_is_ended_when_its_agent_is_bac
         w.agents.drop(machine.id)
         await w.leases.release(lease.id)
         await w.manager.step()
-        kept = await w.store.machine(machine.id)
+        kept = await w.store.machines.get(machine.id)
         assert kept.state is MachineState.HELD
         assert kept.reason == "its session has not ended yet (released)"
         await w.step(3)

@@ -27,7 +27,7 @@ async def test_a_pool_is_filled_and_refilled_after_a_release(tmp_path: Path):
         await w.leases.release(lease.id)
         await w.step(2)
         assert await w.by_state(RAL) == {MachineState.VACANT: 1}
-        assert w.at_clouds() == {m.id for m in await w.store.machines()}
+        assert w.at_clouds() == {m.id for m in await w.store.machines.all()}
 
 
 async def test_user_data_has_the_one_time_token_of_its_machine_and_nothing_personal(
@@ -35,20 +35,22 @@ async def test_user_data_has_the_one_time_token_of_its_machine_and_nothing_perso
 ):
     async with world(tmp_path) as w:
         await w.step()
-        (machine,) = await w.store.machines()
+        (machine,) = await w.store.machines.all()
         assert machine.cloud_id is not None
         given = json.loads(w.clouds["ral-sim"].user_data(machine.cloud_id))
         data = UserData.model_validate(given)
         assert (data.machine, data.preload, data.public_key) == (machine.id, ("json",), "test")
-        enrolled = await w.store.enrol(machine.id, sha256_of(data.enrolment_token), "r")
+        enrolled = await w.store.agents.enrol(machine.id, sha256_of(data.enrolment_token), "r")
         assert enrolled is None  # it is vacant: enrolment is over
         await w.acquire("alice", "1")
         await w.manager.step()
         await w.manager.settle()
-        booting = next(m for m in await w.store.machines() if m.state is not MachineState.ACQUIRED)
+        booting = next(
+            m for m in await w.store.machines.all() if m.state is not MachineState.ACQUIRED
+        )
         data = UserData.model_validate_json(w.clouds["ral-sim"].user_data(booting.cloud_id or ""))
-        assert await w.store.enrol(booting.id, sha256_of(data.enrolment_token), "r")
-        assert not await w.store.enrol(booting.id, sha256_of(data.enrolment_token), "r")
+        assert await w.store.agents.enrol(booting.id, sha256_of(data.enrolment_token), "r")
+        assert not await w.store.agents.enrol(booting.id, sha256_of(data.enrolment_token), "r")
 
 
 @pytest.mark.parametrize("fault", ["quota", "no-capacity", "throttled", "unreachable"])
@@ -94,7 +96,7 @@ async def test_a_create_without_an_answer_is_looked_up_before_another_is_made(
         await w.step(6, turn_s=10)
         assert await w.by_state(RAL) == {MachineState.VACANT: 1}
         assert w.clouds["ral-sim"].calls["create"] == (1 if fault == "lost-answer" else 2)
-        assert w.at_clouds() == {m.id for m in await w.store.machines()}
+        assert w.at_clouds() == {m.id for m in await w.store.machines.all()}
 
 
 @pytest.mark.parametrize("fault", ["never-boots", "boot-fails"])
@@ -104,7 +106,7 @@ async def test_a_machine_that_does_not_boot_is_replaced_and_counts_as_a_failure(
     async with world(tmp_path, policy=Policy(boot_deadline_s=60)) as w:
         w.clouds["ral-sim"].inject(fault)
         await w.step(1)
-        (bad,) = await w.store.machines()
+        (bad,) = await w.store.machines.all()
         for _ in range(8):
             await w.step(turn_s=15)
             if (await w.manager.status())[0].failures:
@@ -121,7 +123,7 @@ async def test_a_machine_that_says_it_can_never_be_ready_goes_at_once(tmp_path: 
     async with world(tmp_path) as w:
         w.clouds["ral-sim"].inject("never-boots")
         await w.step(1)
-        (bad,) = await w.store.machines()
+        (bad,) = await w.store.machines.all()
         await w.manager.agent_failed(bad.id, "there is no module named mantid")
         await w.manager.step()
         await w.manager.settle()
@@ -136,10 +138,10 @@ async def test_creates_in_flight_are_bounded(tmp_path: Path):
     async with world(tmp_path, text, policy=Policy(booting_per_cloud=2)) as w:
         await w.manager.step()
         await w.manager.settle()
-        assert len(await w.store.machines()) == 2
+        assert len(await w.store.machines.all()) == 2
         await w.manager.step()
         await w.manager.settle()
-        assert len(await w.store.machines()) == 2
+        assert len(await w.store.machines.all()) == 2
         await w.step(6)
         assert await w.by_state(RAL) == {MachineState.VACANT: 9}
 
@@ -171,35 +173,35 @@ async def test_a_delete_is_tried_until_nothing_is_left(tmp_path: Path, fault):
         w.clouds["ral-sim"].inject(fault, times=2)
         await w.step(6, turn_s=5)
         assert lease.machine is not None
-        assert (await w.store.machine(lease.machine.id)).state is MachineState.DELETED
-        assert w.at_clouds() == {m.id for m in await w.store.machines()}
+        assert (await w.store.machines.get(lease.machine.id)).state is MachineState.DELETED
+        assert w.at_clouds() == {m.id for m in await w.store.machines.all()}
 
 
 async def test_a_vacant_machine_whose_agent_stays_away_is_replaced(tmp_path: Path):
     async with world(tmp_path, policy=Policy(agent_grace_s=30)) as w:
         await w.step(2)
-        (machine,) = await w.store.machines()
+        (machine,) = await w.store.machines.all()
         w.agents.drop(machine.id)
         await w.manager.agent_lost(machine.id)
         await w.manager.step()
-        assert (await w.store.machine(machine.id)).state is MachineState.VACANT
+        assert (await w.store.machines.get(machine.id)).state is MachineState.VACANT
         w.clock.turn(31)
         await w.manager.step()
         await w.manager.settle()
-        assert (await w.store.machine(machine.id)).state is MachineState.DELETED
+        assert (await w.store.machines.get(machine.id)).state is MachineState.DELETED
 
 
 async def test_an_agent_that_comes_back_in_time_changes_nothing(tmp_path: Path):
     async with world(tmp_path, policy=Policy(agent_grace_s=30)) as w:
         await w.step(2)
-        (machine,) = await w.store.machines()
+        (machine,) = await w.store.machines.all()
         w.agents.drop(machine.id)
         await w.manager.agent_lost(machine.id)
         w.clock.turn(20)
         await w.step()
         w.clock.turn(20)
         await w.step()
-        assert (await w.store.machine(machine.id)).state is MachineState.VACANT
+        assert (await w.store.machines.get(machine.id)).state is MachineState.VACANT
 
 
 async def test_a_used_machine_that_vanished_ends_its_lease(tmp_path: Path):
@@ -271,8 +273,8 @@ async def test_a_changed_environment_replaces_the_vacant_and_leaves_the_used(tmp
         for _ in range(4):
             await w.step()
             assert await w.machines(MachineState.VACANT)
-        assert (await w.store.machine(old.id)).state is MachineState.DELETED
-        assert (await w.store.machine(used.id)).state is MachineState.ACQUIRED
+        assert (await w.store.machines.get(old.id)).state is MachineState.DELETED
+        assert (await w.store.machines.get(used.id)).state is MachineState.ACQUIRED
 
 
 async def test_two_managers_on_one_store_do_not_make_twice_as_many(tmp_path: Path):
@@ -317,7 +319,7 @@ async def test_draining_leaves_nothing(tmp_path: Path):
         )
         assert await w.manager.drain(timeout_s=30) == []
         assert w.at_clouds() == set()
-        assert await w.store.machines() == []
+        assert await w.store.machines.all() == []
         assert (await w.leases.get(lease.id)).state is LeaseState.RELEASED
 
 
@@ -339,4 +341,4 @@ async def test_run_steps_when_woken_and_stops_without_touching_machines(tmp_path
             await running
         assert await w.by_state() == {MachineState.VACANT: 1, MachineState.ACQUIRED: 1}
         assert len(w.at_clouds()) == 2
-        assert await w.store.lock_pools([RAL], "the next one", 60) == {RAL}
+        assert await w.store.pools.lock([RAL], "the next one", 60) == {RAL}

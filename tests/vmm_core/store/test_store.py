@@ -88,12 +88,12 @@ async def add(store: Store, name: str, *, fingerprint: str = "now") -> str:
         created_at=now,
         changed_at=now,
     )
-    await store.add_machine(machine, enrolment_sha256=f"{name}-token")
+    await store.machines.add(machine, enrolment_sha256=f"{name}-token")
     return name
 
 
 async def observe(store: Store, name: str, *, address: str | None = "10.0.0.1") -> bool:
-    return await store.observe(
+    return await store.machines.observe(
         name,
         cloud_id=f"c-{name}",
         running=True,
@@ -107,12 +107,12 @@ async def observe(store: Store, name: str, *, address: str | None = "10.0.0.1") 
 async def vacant(store: Store, name: str, **options: str) -> str:
     await add(store, name, **options)
     await observe(store, name)
-    assert await store.agent_ready(name, ranked)
+    assert await store.agents.ready(name, ranked)
     return name
 
 
 async def request(store: Store, owner: str, key: str = "k", needs: Needs | None = None):
-    return await store.request(
+    return await store.leases.request(
         owner=owner, frontend="hub", key=key, needs=needs or Needs(), decide=ranked
     )
 
@@ -121,7 +121,7 @@ async def test_the_migrations_make_the_tables_that_the_code_sees(store: Store):
     def difference(connection) -> list:
         return compare_metadata(MigrationContext.configure(connection), metadata)
 
-    async with store.write() as tx:
+    async with store.transactions.write() as tx:
         assert await tx.connection.run_sync(difference) == []
 
 
@@ -162,13 +162,13 @@ async def test_all_migrations_are_one_transaction(url: str):
 
 async def test_a_machine_is_vacant_when_address_and_agent_are_there_in_either_order(store: Store):
     await add(store, "a")
-    assert not await store.agent_ready("a", ranked)
+    assert not await store.agents.ready("a", ranked)
     assert await observe(store, "a")
     await add(store, "b")
     assert not await observe(store, "b")
-    assert await store.agent_ready("b", ranked)
+    assert await store.agents.ready("b", ranked)
     for name in "ab":
-        machine = await store.machine(name)
+        machine = await store.machines.get(name)
         assert machine.state is MachineState.VACANT
         assert (machine.address, machine.ports) == ("10.0.0.1", {8888: 40001})
 
@@ -176,22 +176,22 @@ async def test_a_machine_is_vacant_when_address_and_agent_are_there_in_either_or
 async def test_a_machine_without_an_address_is_not_vacant(store: Store):
     await add(store, "a")
     await observe(store, "a", address=None)
-    assert not await store.agent_ready("a", ranked)
-    assert (await store.machine("a")).state is MachineState.PROVISIONED
+    assert not await store.agents.ready("a", ranked)
+    assert (await store.machines.get("a")).state is MachineState.PROVISIONED
 
 
 @pytest.mark.parametrize("to", list(MachineState))
 async def test_only_legal_changes_of_state_are_made(store: Store, to: MachineState):
     for come_from in MachineState:
         await add(store, come_from)
-        async with store.write() as tx:
+        async with store.transactions.write() as tx:
             await tx.connection.execute(
                 text("UPDATE machines SET state = :state WHERE id = :id"),
                 {"state": come_from, "id": come_from},
             )
         legal = come_from in FROM[to]
-        assert await store.move_machine(come_from, to, reason="") is legal
-        assert (await store.machine(come_from)).state is (to if legal else come_from)
+        assert await store.machines.move(come_from, to, reason="") is legal
+        assert (await store.machines.get(come_from)).state is (to if legal else come_from)
 
 
 def test_no_way_leads_back_to_vacant():
@@ -204,30 +204,30 @@ def test_no_way_leads_back_to_vacant():
 
 async def test_an_enrolment_token_works_once(store: Store):
     await add(store, "a")
-    assert await store.enrol("a", "wrong", "r") is None
-    machine = await store.enrol("a", "a-token", "r1")
+    assert await store.agents.enrol("a", "wrong", "r") is None
+    machine = await store.agents.enrol("a", "a-token", "r1")
     assert machine is not None
-    assert await store.enrol("a", "a-token", "r2") is None
-    assert await store.reconnect("a", "r2") is None
-    assert await store.reconnect("a", "r1") is not None
-    assert await store.reconnect("b", "r1") is None
+    assert await store.agents.enrol("a", "a-token", "r2") is None
+    assert await store.agents.reconnect("a", "r2") is None
+    assert await store.agents.reconnect("a", "r1") is not None
+    assert await store.agents.reconnect("b", "r1") is None
 
 
 async def test_a_machine_on_its_way_out_neither_enrols_nor_reconnects(store: Store):
     await add(store, "a")
     await add(store, "b")
-    await store.enrol("b", "b-token", "r")
+    await store.agents.enrol("b", "b-token", "r")
     for name in "ab":
-        await store.move_machine(name, MachineState.FAILED, reason="")
-    assert await store.enrol("a", "a-token", "r") is None
-    assert await store.reconnect("b", "r") is None
+        await store.machines.move(name, MachineState.FAILED, reason="")
+    assert await store.agents.enrol("a", "a-token", "r") is None
+    assert await store.agents.reconnect("b", "r") is None
 
 
 async def test_what_the_agent_says_of_its_machine_stays(store: Store):
     await add(store, "a")
-    await store.set_machine_facts("a", root="/srv/a", isolation="namespaces")
+    await store.agents.told("a", root="/srv/a", isolation="namespaces")
     await observe(store, "a")
-    machine = await store.machine("a")
+    machine = await store.machines.get("a")
     assert (machine.root, machine.isolation) == ("/srv/a", "namespaces")
 
 
@@ -237,7 +237,7 @@ async def test_a_key_means_one_lease_while_it_lasts(store: Store):
     first = await request(store, "alice")
     assert (await request(store, "alice")).id == first.id
     assert (await request(store, "bob")).id != first.id
-    await store.end_lease(first.id, "released")
+    await store.leases.end(first.id, "released")
     assert (await request(store, "alice")).id != first.id
 
 
@@ -254,16 +254,16 @@ async def test_those_who_wait_are_served_in_the_order_they_came(store: Store, cl
     second = await request(store, "bob")
     assert first.state is second.state is LeaseState.WAITING
     await vacant(store, "a")
-    assert (await store.lease(first.id)).machine.id == "a"
-    assert (await store.lease(second.id)).machine is None
+    assert (await store.leases.get(first.id)).machine.id == "a"
+    assert (await store.leases.get(second.id)).machine is None
     await vacant(store, "b")
-    assert (await store.lease(second.id)).machine.id == "b"
+    assert (await store.leases.get(second.id)).machine.id == "b"
 
 
 async def test_nothing_is_written_for_what_is_impossible(store: Store):
     with pytest.raises(Impossible, match="64 CPUs"):
         await request(store, "alice", needs=Needs(cpus=64))
-    assert await store.leases(ended=True) == []
+    assert await store.leases.all(ended=True) == []
 
 
 async def test_the_database_itself_refuses_a_second_lease_of_a_machine(store: Store):
@@ -271,7 +271,7 @@ async def test_the_database_itself_refuses_a_second_lease_of_a_machine(store: St
     await request(store, "alice")
     other = await request(store, "bob")
     with pytest.raises(IntegrityError):
-        async with store.write() as tx:
+        async with store.transactions.write() as tx:
             await tx.connection.execute(
                 lease_table.update().where(lease_table.c.id == other.id).values(machine="a")
             )
@@ -280,69 +280,69 @@ async def test_the_database_itself_refuses_a_second_lease_of_a_machine(store: St
 async def test_events_are_numbered_and_end_with_the_lease(store: Store):
     await vacant(store, "a")
     lease = await request(store, "alice")
-    await store.tell(lease.id, "binding", 50, "half way")
-    assert await store.end_lease(lease.id, "released")
-    assert not await store.end_lease(lease.id, "released")
-    events = await store.events(lease.id)
+    await store.leases.tell(lease.id, "binding", 50, "half way")
+    assert await store.leases.end(lease.id, "released")
+    assert not await store.leases.end(lease.id, "released")
+    events = await store.leases.events(lease.id)
     assert [e.number for e in events] == [0, 1, 2, 3]
     assert [e.stage for e in events] == ["requested", "claimed", "binding", "released"]
-    assert await store.events(lease.id, since=3) == events[3:]
-    assert (await store.machine("a")).state is MachineState.DELETING
+    assert await store.leases.events(lease.id, since=3) == events[3:]
+    assert (await store.machines.get("a")).state is MachineState.DELETING
 
 
 async def test_a_machine_that_is_replaced_fails_and_its_lease_gets_another(store: Store):
     await vacant(store, "a")
     lease = await request(store, "alice")
     await vacant(store, "b")
-    replaced = await store.replace_machine(lease.id, "a", reason="silent", decide=ranked)
+    replaced = await store.leases.replace_machine(lease.id, "a", reason="silent", decide=ranked)
     assert replaced.machine.id == "b"
-    assert (await store.machine("a")).state is MachineState.FAILED
-    again = await store.replace_machine(lease.id, "a", reason="silent", decide=ranked)
+    assert (await store.machines.get("a")).state is MachineState.FAILED
+    again = await store.leases.replace_machine(lease.id, "a", reason="silent", decide=ranked)
     assert again.machine.id == "b"
-    waits = await store.replace_machine(lease.id, "b", reason="silent", decide=ranked)
+    waits = await store.leases.replace_machine(lease.id, "b", reason="silent", decide=ranked)
     assert waits.state is LeaseState.WAITING
 
 
 async def test_a_lease_is_bound_only_while_it_holds_the_machine(store: Store):
     await vacant(store, "a")
     lease = await request(store, "alice")
-    assert await store.binding(lease.id) is None
-    assert not await store.bound(lease.id, "b", Binding("x", 1), "")
-    assert await store.bound(lease.id, "a", Binding("x", 8888), "answers")
-    assert await store.binding(lease.id) == Binding("x", 8888)
-    await store.end_lease(lease.id, "released")
-    assert not await store.bound(lease.id, "a", Binding("y", 8888), "")
+    assert await store.leases.binding(lease.id) is None
+    assert not await store.leases.bound(lease.id, "b", Binding("x", 1), "")
+    assert await store.leases.bound(lease.id, "a", Binding("x", 8888), "answers")
+    assert await store.leases.binding(lease.id) == Binding("x", 8888)
+    await store.leases.end(lease.id, "released")
+    assert not await store.leases.bound(lease.id, "a", Binding("y", 8888), "")
 
 
 async def test_a_pool_is_worked_by_one_manager_until_its_lock_runs_out(store: Store, clock: Clock):
-    assert await store.lock_pools(["p", "q"], "one", 60) == {"p", "q"}
-    assert await store.lock_pools(["p"], "two", 60) == set()
+    assert await store.pools.lock(["p", "q"], "one", 60) == {"p", "q"}
+    assert await store.pools.lock(["p"], "two", 60) == set()
     clock.turn(59)
-    assert await store.lock_pools(["p"], "one", 60) == {"p"}
+    assert await store.pools.lock(["p"], "one", 60) == {"p"}
     clock.turn(2)
-    assert await store.lock_pools(["p", "q"], "two", 60) == {"q"}
-    await store.unlock_pools("one")
-    assert await store.lock_pools(["p", "q"], "two", 60) == {"p", "q"}
+    assert await store.pools.lock(["p", "q"], "two", 60) == {"q"}
+    await store.pools.unlock("one")
+    assert await store.pools.lock(["p", "q"], "two", 60) == {"p", "q"}
 
 
 async def test_orphans_are_confirmed_at_the_second_sighting(store: Store, clock: Clock):
-    assert await store.sight_orphans("c", {"x", "y"}, again_after_s=30) == set()
+    assert await store.pools.sight_orphans("c", {"x", "y"}, again_after_s=30) == set()
     clock.turn(31)
-    assert await store.sight_orphans("c", {"x"}, again_after_s=30) == {"x"}
-    assert await store.sight_orphans("c", {"x", "y"}, again_after_s=30) == {"x"}
-    assert await store.sight_orphans("other", {"x"}, again_after_s=30) == set()
-    assert await store.sight_orphans("c", set(), again_after_s=30) == set()
-    assert await store.sight_orphans("c", {"x"}, again_after_s=30) == set()
+    assert await store.pools.sight_orphans("c", {"x"}, again_after_s=30) == {"x"}
+    assert await store.pools.sight_orphans("c", {"x", "y"}, again_after_s=30) == {"x"}
+    assert await store.pools.sight_orphans("other", {"x"}, again_after_s=30) == set()
+    assert await store.pools.sight_orphans("c", set(), again_after_s=30) == set()
+    assert await store.pools.sight_orphans("c", {"x"}, again_after_s=30) == set()
 
 
 async def test_a_backoff_is_kept_changed_and_forgotten(store: Store, clock: Clock):
     backoff = Backoff("p", 1, clock() + timedelta(seconds=5), "quota", "f")
-    await store.back_off(backoff)
+    await store.pools.back_off(backoff)
     assert (await store.ledger()).backoffs == {"p": backoff}
     stopped = Backoff("p", 8, None, "stopped", "f")
-    await store.back_off(stopped)
+    await store.pools.back_off(stopped)
     assert (await store.ledger()).backoffs == {"p": stopped}
-    await store.resume("p")
+    await store.pools.resume("p")
     assert (await store.ledger()).backoffs == {}
 
 
@@ -350,8 +350,8 @@ async def test_boot_times_are_measured(store: Store, clock: Clock):
     await add(store, "a")
     clock.turn(12)
     await observe(store, "a")
-    await store.agent_ready("a", ranked)
-    (seconds,) = (await store.boot_times_s())[POOL.name]
+    await store.agents.ready("a", ranked)
+    (seconds,) = (await store.machines.boot_times_s())[POOL.name]
     assert seconds == pytest.approx(12, abs=0.01)
 
 
@@ -359,24 +359,24 @@ async def test_what_ended_long_ago_is_forgotten(store: Store, clock: Clock):
     for name in "abc":
         await vacant(store, name)
     ended, lasts = await request(store, "alice"), await request(store, "bob")
-    await store.end_lease(ended.id, "released")
+    await store.leases.end(ended.id, "released")
     for name in "ac":
-        await store.move_machine(name, MachineState.DELETING, reason="")
-        await store.move_machine(name, MachineState.DELETED, reason="")
+        await store.machines.move(name, MachineState.DELETING, reason="")
+        await store.machines.move(name, MachineState.DELETED, reason="")
     clock.turn(100)
     await store.forget(clock() - timedelta(seconds=200))
-    assert len(await store.leases(ended=True)) == 2
+    assert len(await store.leases.all(ended=True)) == 2
     await store.forget(clock() - timedelta(seconds=50))
-    assert [lease.id for lease in await store.leases(ended=True)] == [lasts.id]
-    assert [m.id for m in await store.machines(deleted=True)] == ["b"]
-    assert await store.events(ended.id) == []
+    assert [lease.id for lease in await store.leases.all(ended=True)] == [lasts.id]
+    assert [m.id for m in await store.machines.all(deleted=True)] == ["b"]
+    assert await store.leases.events(ended.id) == []
 
 
 async def test_what_never_was_is_not_found(store: Store):
     with pytest.raises(NotFound, match="vmm machines"):
-        await store.machine("a")
+        await store.machines.get("a")
     with pytest.raises(NotFound, match="vmm leases"):
-        await store.lease("a")
+        await store.leases.get("a")
 
 
 async def test_no_machine_has_two_leases_whoever_claims(url: str, tmp_path: Path):
@@ -398,12 +398,12 @@ async def test_no_machine_has_two_leases_whoever_claims(url: str, tmp_path: Path
     codes = [await asyncio.to_thread(exit_code, pid) for pid in pids]
     assert codes == [0] * processes, [p.read_text() for p in tmp_path.glob("told-*")]
     async with opened(url, Clock()) as store:
-        await store.serve(ranked)
-        leases = await store.leases()
+        await store.leases.serve(ranked)
+        leases = await store.leases.all()
         held = [lease.machine.id for lease in leases if lease.machine is not None]
         assert len(leases) == processes * each + 1
         assert len(held) == len(set(held)) == machines
-        acquired = {m.id for m in await store.machines() if m.state is MachineState.ACQUIRED}
+        acquired = {m.id for m in await store.machines.all() if m.state is MachineState.ACQUIRED}
         assert acquired == set(held)
 
 
@@ -431,7 +431,7 @@ async def test_a_file_that_is_no_database_is_told(tmp_path: Path):
 
 async def test_a_newer_database_is_not_touched(tmp_path: Path, clock: Clock):
     url = f"sqlite+aiosqlite:///{tmp_path / 'vmm.sqlite'}"
-    async with opened(url, clock) as store, store.write() as tx:
+    async with opened(url, clock) as store, store.transactions.write() as tx:
         await tx.connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(Unavailable, match="newer version"):
         await Store(url).open()

@@ -169,7 +169,7 @@ async def test_what_is_read_when_no_machine_can_be_made(
     async with service() as vmm:
         azure.fail("put machine", *faults)
         await vmm.step(1 if faults[0] is LOST_ANSWER else 2)
-        told, (made,) = await vmm.told(), await vmm.store.machines(deleted=True)
+        told, (made,) = await vmm.told(), await vmm.store.machines.all(deleted=True)
         assert says(row.operator, made.reason.removeprefix("looked up at its cloud: "))
         assert says(row.user, told), told
         assert len([each for each in azure.requests if each == "put machine"]) == len(faults)

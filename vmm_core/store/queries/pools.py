@@ -8,10 +8,10 @@ from datetime import timedelta
 
 from sqlalchemy import delete, insert, or_, select
 
-from ..allocation.trouble import Trouble
-from .engine import Transaction, upsert
-from .records import Backoff
-from .tables import installation, orphan_sightings, pool_backoff, pool_locks
+from ...allocation.trouble import Trouble
+from ..engine import Transaction, upsert
+from ..records import Backoff
+from ..tables import installation, orphan_sightings, pool_backoff, pool_locks
 
 
 async def installation_id(tx: Transaction) -> str:

@@ -1,0 +1,1 @@
+"""Queries, a file for each kind of rows. Each takes an open transaction and commits nothing."""

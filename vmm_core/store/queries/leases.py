@@ -1,0 +1,291 @@
+"""Queries on leases and their events. Each takes an open transaction and commits nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import Row, delete, insert, select, update
+
+from ...allocation.explain import Decision
+from ...allocation.facts import Counts
+from ...model import Explanation, Lease, LeaseEvent, LeaseState, Machine, MachineState, Needs
+from .. import tables
+from ..engine import Transaction, upsert
+from ..records import Binding, Waiting
+from ..tables import lease_events, leases
+from . import machines
+
+Decide = Callable[[Needs, Mapping[str, Counts]], Decision]
+"""Filters and ranks the pools for one request: pure."""
+
+Stage = Literal["requested", "claimed", "waiting", "binding", "ready", "refused", "released"]
+
+
+async def one(tx: Transaction, lease_id: str) -> Lease | None:
+    """The lease with its machine, if the ledger has it."""
+    row = (await tx.connection.execute(select(leases).where(leases.c.id == lease_id))).first()
+    return await _with_machine(tx, row)
+
+
+async def live(tx: Transaction, frontend: str, owner: str, key: str) -> Lease | None:
+    """The lease of an idempotency key that has not ended."""
+    query = select(leases).where(
+        leases.c.frontend == frontend,
+        leases.c.owner == owner,
+        leases.c.key == key,
+        leases.c.ended_at.is_(None),
+    )
+    row = (await tx.connection.execute(query)).first()
+    return await _with_machine(tx, row)
+
+
+async def many(
+    tx: Transaction, *, owner: str | None = None, ended: bool = False, held: bool = False
+) -> list[Lease]:
+    """Leases, oldest first; those that ended only if ``ended``, or ``held``: only such."""
+    query = select(leases).order_by(leases.c.created_at, leases.c.id)
+    if owner is not None:
+        query = query.where(leases.c.owner == owner)
+    if held:
+        kept = select(tables.machines.c.id).where(tables.machines.c.state == MachineState.HELD)
+        query = query.where(leases.c.machine.in_(kept))
+    elif not ended:
+        query = query.where(leases.c.ended_at.is_(None))
+    rows = (await tx.connection.execute(query)).all()
+    theirs = await machines.some(tx, [row.machine for row in rows if row.machine])
+    return [_noun(row, theirs) for row in rows]
+
+
+async def waiting(tx: Transaction) -> list[Waiting]:
+    """Leases that wait for a machine, oldest first."""
+    query = (
+        select(leases.c.id, leases.c.needs, leases.c.created_at, leases.c.explanation)
+        .where(leases.c.state == LeaseState.WAITING)
+        .order_by(leases.c.created_at, leases.c.id)
+    )
+    return [
+        Waiting(
+            row.id,
+            Needs.model_validate(row.needs),
+            row.created_at,
+            Explanation.model_validate(row.explanation).trouble,
+        )
+        for row in await tx.connection.execute(query)
+    ]
+
+
+async def add(tx: Transaction, lease: Lease) -> bool:
+    """Write a lease that waits; False if its key has one that lasts, made at the same moment."""
+    done = await tx.connection.execute(
+        upsert(tx)(leases)
+        .values(
+            **lease.model_dump(exclude={"machine", "needs", "explanation"}),
+            needs=lease.needs.model_dump(mode="json"),
+            explanation=lease.explanation.model_dump(mode="json"),
+            events=0,
+        )
+        .on_conflict_do_nothing(
+            index_elements=[leases.c.frontend, leases.c.owner, leases.c.key],
+            index_where=leases.c.ended_at.is_(None),
+        )
+    )
+    return done.rowcount == 1
+
+
+async def serve(tx: Transaction, decide: Decide) -> int:
+    """Give vacant machines to waiting leases, oldest first; how many were served."""
+    free = {pool: c for pool, c in (await machines.counts(tx)).items() if c.free}
+    if not free:
+        return 0
+    waiting = (
+        await tx.connection.execute(
+            select(leases.c.id, leases.c.needs)
+            .where(leases.c.state == LeaseState.WAITING)
+            .order_by(leases.c.created_at, leases.c.id)
+            .with_for_update(skip_locked=True)
+        )
+    ).all()
+    served = 0
+    for row in waiting:
+        decision = decide(Needs.model_validate(row.needs), free)
+        ranking = [
+            (r.facts.name, r.facts.fingerprint) for r in decision.ranked if r.facts.name in free
+        ]
+        machine = await machines.claim(tx, ranking)
+        if machine is None:
+            continue
+        await _give(tx, row.id, machine, decision.claimed(machine.pool, machine.id))
+        served += 1
+        left = free[machine.pool].free - 1
+        if left:
+            free[machine.pool] = replace(free[machine.pool], free=left)
+        else:
+            del free[machine.pool]
+        if not free:
+            break
+    return served
+
+
+async def vacate(tx: Transaction, machine_id: str, decide: Decide) -> bool:
+    """Make a machine vacant and serve who waits; False if it cannot be vacant."""
+    if not await machines.move(tx, machine_id, MachineState.VACANT):
+        return False
+    await serve(tx, decide)
+    return True
+
+
+async def explain(tx: Transaction, lease_id: str, explanation: Explanation) -> None:
+    """Tell a lease that waits what it waits for now; one that has ended or a machine is left."""
+    done = await tx.connection.execute(
+        update(leases)
+        .where(leases.c.id == lease_id, leases.c.state == LeaseState.WAITING)
+        .values(explanation=explanation.model_dump(mode="json"))
+    )
+    if done.rowcount:
+        await tell(tx, lease_id, "waiting", 5, explanation.summary)
+
+
+async def wait_again(tx: Transaction, lease_id: str, explanation: Explanation) -> bool:
+    """Take the machine from a lease, which waits for another one."""
+    done = await tx.connection.execute(
+        update(leases)
+        .where(leases.c.id == lease_id, leases.c.state == LeaseState.ACQUIRED)
+        .values(
+            state=LeaseState.WAITING,
+            machine=None,
+            explanation=explanation.model_dump(mode="json"),
+        )
+    )
+    return done.rowcount == 1
+
+
+async def end(
+    tx: Transaction,
+    lease_id: str,
+    state: LeaseState,
+    stage: Stage,
+    message: str,
+    *,
+    settled: bool = True,
+) -> bool:
+    """End a lease that lasts, and let its machine go; whether it was this call that did.
+
+    ``settled`` says that no session of the lease runs any more.
+    """
+    row = (
+        await tx.connection.execute(
+            update(leases)
+            .where(leases.c.id == lease_id, leases.c.ended_at.is_(None))
+            .values(state=state, ended_at=tx.now)
+            .returning(leases.c.machine)
+        )
+    ).first()
+    if row is None:
+        return False
+    if row.machine is not None:
+        holding = await machines.let_go(tx, row.machine, message, settled=settled)
+        message += f"; the machine is kept for now: {holding}" if holding else ""
+    await tell(tx, lease_id, stage, 100, message)
+    return True
+
+
+async def tell(tx: Transaction, lease_id: str, stage: Stage, percent: int, message: str) -> None:
+    """Add an event to a lease."""
+    number = (
+        await tx.connection.execute(
+            update(leases)
+            .where(leases.c.id == lease_id)
+            .values(events=leases.c.events + 1)
+            .returning(leases.c.events)
+        )
+    ).scalar_one() - 1
+    await tx.connection.execute(
+        insert(lease_events).values(
+            lease=lease_id, number=number, at=tx.now, stage=stage, percent=percent, message=message
+        )
+    )
+    tx.told.add(lease_id)
+
+
+async def events(tx: Transaction, lease_id: str, since: int) -> list[LeaseEvent]:
+    """The events of a lease from number ``since`` on."""
+    query = (
+        select(lease_events)
+        .where(lease_events.c.lease == lease_id, lease_events.c.number >= since)
+        .order_by(lease_events.c.number)
+    )
+    return [LeaseEvent(**row._mapping) for row in await tx.connection.execute(query)]
+
+
+async def forget(tx: Transaction, before: datetime) -> None:
+    """Remove leases that ended before a time, with their events."""
+    old = select(leases.c.id).where(leases.c.ended_at < before)
+    await tx.connection.execute(delete(lease_events).where(lease_events.c.lease.in_(old)))
+    await tx.connection.execute(delete(leases).where(leases.c.ended_at < before))
+
+
+async def binding(tx: Transaction, lease_id: str) -> Binding | None:
+    """What the lease is bound to, if it is."""
+    query = select(leases.c.session_sha256, leases.c.handover_port).where(leases.c.id == lease_id)
+    row = (await tx.connection.execute(query)).first()
+    if row is None or row.session_sha256 is None:
+        return None
+    return Binding(row.session_sha256, row.handover_port)
+
+
+async def bind(tx: Transaction, lease_id: str, machine_id: str, bound: Binding) -> bool:
+    """Remember what a lease was bound to, if it still holds that machine."""
+    done = await tx.connection.execute(
+        update(leases)
+        .where(
+            leases.c.id == lease_id,
+            leases.c.machine == machine_id,
+            leases.c.state == LeaseState.ACQUIRED,
+        )
+        .values(session_sha256=bound.session_sha256, handover_port=bound.port)
+    )
+    return done.rowcount == 1
+
+
+async def holder(tx: Transaction, machine_id: str) -> str | None:
+    """The lease that holds a machine now."""
+    query = select(leases.c.id).where(leases.c.machine == machine_id, leases.c.ended_at.is_(None))
+    row = (await tx.connection.execute(query)).first()
+    return row.id if row else None
+
+
+async def last(tx: Transaction, machine_id: str) -> str | None:
+    """The lease that a machine was for, also after its end; a machine has one in its life."""
+    query = select(leases.c.id).where(leases.c.machine == machine_id)
+    found: str | None = (await tx.connection.execute(query)).scalar()
+    return found
+
+
+async def _give(tx: Transaction, lease_id: str, machine: Machine, explanation: Explanation) -> None:
+    await tx.connection.execute(
+        update(leases)
+        .where(leases.c.id == lease_id)
+        .values(
+            state=LeaseState.ACQUIRED,
+            machine=machine.id,
+            explanation=explanation.model_dump(mode="json"),
+        )
+    )
+    why = f"{explanation.elsewhere}: " if explanation.elsewhere else ""
+    await tell(tx, lease_id, "claimed", 20, f"{why}got {machine.id} at {machine.location}")
+
+
+async def _with_machine(tx: Transaction, row: Row[tuple[object, ...]] | None) -> Lease | None:
+    if row is None:
+        return None
+    held = row._mapping["machine"]
+    return _noun(row, await machines.some(tx, [held] if held else []))
+
+
+def _noun(row: Row[tuple[object, ...]], held: Mapping[str, Machine]) -> Lease:
+    values = dict(row._mapping)
+    kept = {name: values[name] for name in Lease.model_fields if name != "machine"}
+    return Lease(**kept, machine=held.get(values["machine"]))
