@@ -1,6 +1,6 @@
 """What a route is: everything there is to know of one operation, in one record.
 
-The route table (:mod:`vmm_core.api.operations`) is the single source: the
+The route table (:mod:`vmm_core.api.table`) is the single source: the
 endpoints serve it and the OpenAPI document is made from it.
 """
 
@@ -25,6 +25,11 @@ Query = TypeVar("Query", bound=BaseModel)
 
 KIB = 1024
 MIB = 1024 * KIB
+
+LEASING = frozenset({Scope.LEASE, Scope.LEASE_ANY})
+SEEING_LEASES = LEASING | {Scope.OPERATE}
+SEEING_POOLS = frozenset({Scope.READ, Scope.OPERATE})
+OPERATING = frozenset({Scope.OPERATE})
 
 
 class Nothing(Noun):

@@ -1,26 +1,45 @@
-"""The operations of the API: what each route of :mod:`vmm_core.api.table` does.
-
-Who may do what is decided here and nowhere else. A lease is seen by the user it
-is for, by the frontend that asked for it, and by operators; to anybody else it
-does not exist.
-"""
+"""Leases: asked for, seen, followed, bound, released."""
 
 from __future__ import annotations
 
 import re
 import uuid
 from collections.abc import AsyncIterator
+from typing import Any
 
 from pydantic import Field
 
-from .. import __version__
-from ..errors import BadRequest, NotAllowed, NotFound
-from ..model import Lease, LeaseEvent, LeaseState, Needs, Noun, Session
-from ..tokens import Caller, Scope
-from .models import PREFIX, Health, LeaseRequest, Owner
-from .routes import Answer, Call, Nothing, Services
-
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+from ...errors import (
+    BadRequest,
+    BindFailed,
+    Conflict,
+    Impossible,
+    NotAllowed,
+    NotFound,
+    Unavailable,
+)
+from ...model import (
+    Handover,
+    Lease,
+    LeaseEvent,
+    LeaseState,
+    Noun,
+    Session,
+)
+from ...tokens import Scope
+from ..models import PREFIX, LeaseRequest, Owner
+from ..problems import BodyTooLarge
+from ..routes import (
+    LEASING,
+    MIB,
+    SEEING_LEASES,
+    Answer,
+    Call,
+    Nothing,
+    Route,
+    Services,
+)
+from .visible import may_see, visible_lease
 
 
 class LeasesQuery(Noun):
@@ -37,47 +56,7 @@ class EventsQuery(Noun):
     since: int = Field(default=0, ge=0, description="number of the first event wanted")
 
 
-class DeleteQuery(Noun):
-    """How to delete a machine."""
-
-    discard: bool = Field(default=False, description="also what it holds that is nowhere else")
-
-
-async def health(services: Services, call: Call[Nothing, Nothing]) -> Answer:
-    """The service answers, and so does its store."""
-    await services.store.leases.holder_of("")  # any query will do; this one is cheap
-    return Answer(Health(version=__version__))
-
-
-async def environments(services: Services, call: Call[Nothing, Nothing]) -> Answer:
-    """What can be asked for."""
-    return Answer(list(services.catalogue.environments.values()))
-
-
-async def locations(services: Services, call: Call[Nothing, Nothing]) -> Answer:
-    """Where the clouds run."""
-    return Answer(list(services.catalogue.locations.values()))
-
-
-async def offers(services: Services, call: Call[Nothing, Needs]) -> Answer:
-    """Every environment at every place in every size that meets the needs."""
-    return Answer(await services.leases.offers(call.query))
-
-
-async def pools(services: Services, call: Call[Nothing, Nothing]) -> Answer:
-    """The pools and how many machines of each are in which state."""
-    return Answer(await services.pools.status())
-
-
-async def machines(services: Services, call: Call[Nothing, Nothing]) -> Answer:
-    """Every machine that is not deleted."""
-    return Answer(await services.store.machines.all())
-
-
-async def delete_machine(services: Services, call: Call[Nothing, DeleteQuery]) -> Answer:
-    """Delete a machine that nobody leases."""
-    machine_id = call.path["machine"]
-    return Answer(await services.pools.held.remove(machine_id, discard=call.query.discard))
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 async def acquire(services: Services, call: Call[LeaseRequest, Nothing]) -> Answer:
@@ -148,32 +127,87 @@ async def release(services: Services, call: Call[Nothing, Nothing]) -> Answer:
     return Answer(await services.leases.release(found.id))
 
 
-def may_see(caller: Caller, lease: Lease) -> bool:
-    """Whether the caller may know of the lease."""
-    return (
-        Scope.OPERATE in caller.scopes
-        or lease.frontend == caller.name
-        or lease.owner == caller.name
-    )
-
-
-async def visible_lease(services: Services, caller: Caller, lease_id: str) -> Lease:
-    """The lease, if the caller may know of it.
-
-    Raises:
-        NotFound: no such lease, or none of the caller's: the answer is the same.
-    """
-    try:
-        lease = await services.leases.get(lease_id)
-    except NotFound:
-        lease = None
-    if lease is None or not may_see(caller, lease):
-        raise NotFound(
-            f"there is no lease {lease_id!r} that this token may see: "
-            "list those that there are with GET /leases, or `vmm leases`"
-        )
-    return lease
-
-
 def _asks_for_root(session: Session) -> bool:
     return bool(session.daemons) or any(file.owner == "root" for file in session.files)
+
+
+ROUTES: tuple[Route[Any, Any], ...] = (
+    Route(
+        method="POST",
+        path="/leases",
+        name="acquire",
+        summary="Ask for a machine: 201 a new lease, 200 the one of this key, 202 it waits",
+        answers={200: Lease, 201: Lease, 202: Lease},
+        body=LeaseRequest,
+        query=Nothing,
+        run=acquire,
+        scopes=LEASING,
+        headers={
+            "Idempotency-Key": "the same key returns the same lease while it lasts; "
+            "without one, every request is a new one"
+        },
+        errors=(Impossible, BodyTooLarge),
+    ),
+    Route(
+        method="GET",
+        path="/leases",
+        name="list_leases",
+        summary="The leases that the token may see",
+        answers={200: list[Lease]},
+        body=Nothing,
+        query=LeasesQuery,
+        run=list_leases,
+        scopes=SEEING_LEASES,
+    ),
+    Route(
+        method="GET",
+        path="/leases/{lease}",
+        name="show_lease",
+        summary="One lease",
+        answers={200: Lease},
+        body=Nothing,
+        query=Nothing,
+        run=show_lease,
+        scopes=SEEING_LEASES,
+        errors=(NotFound,),
+    ),
+    Route(
+        method="GET",
+        path="/leases/{lease}/events",
+        name="lease_events",
+        summary="What happened to the lease and what happens next, as Server-Sent Events "
+        "with a LeaseEvent as data; `event: end` closes the stream of a lease that is over",
+        answers={200: LeaseEvent},
+        body=Nothing,
+        query=EventsQuery,
+        follow=events,
+        scopes=SEEING_LEASES,
+        headers={"Last-Event-ID": "go on after this event; wins over `since`"},
+        errors=(BadRequest, NotFound),
+    ),
+    Route(
+        method="POST",
+        path="/leases/{lease}/bind",
+        name="bind",
+        summary="Make the lease's machine the user's; answers when the session's program does",
+        answers={200: Handover},
+        body=Session,
+        query=Nothing,
+        run=bind,
+        scopes=LEASING,
+        errors=(NotFound, Conflict, BindFailed, Unavailable, BodyTooLarge),
+        body_limit=4 * MIB,
+    ),
+    Route(
+        method="DELETE",
+        path="/leases/{lease}",
+        name="release",
+        summary="End the lease; its machine is deleted. Again is fine",
+        answers={200: Lease},
+        body=Nothing,
+        query=Nothing,
+        run=release,
+        scopes=SEEING_LEASES,
+        errors=(NotFound,),
+    ),
+)

@@ -1,0 +1,1 @@
+"""The commands of ``vmm``, a file for each subject: their arguments and what they do."""
