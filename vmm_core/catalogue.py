@@ -11,6 +11,15 @@ One YAML file with four lists::
     pools:
       - {environment: mantid, cloud: ral-local, size: small, ready: 1, maximum: 4}
 
+and, where a facility wants them, two more, of what people may have::
+
+    limits:
+      - {each: user, machines: 2}
+      - {group: training, machines: 40, gpus: 4}
+    lifetimes:
+      - {groups: [staff], hours: 336, extend_hours: 168, extensions: 4}
+      - {hours: 10, idle_hours: 2, undelete_hours: 24}
+
 Each entry is the noun of the same name in :mod:`vmm_core.model`; a cloud's
 ``options`` are checked by its kind. All mistakes of a file are told at once,
 each as ``file:line: sentence with the remedy``.
@@ -33,9 +42,10 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from .clouds.registry import cloud_class
 from .errors import CatalogueError
-from .model import CloudAccount, Environment, Location, Noun, Pool
+from .model import CloudAccount, Environment, Lifetime, Limit, Location, Noun, Pool
 
 _SECTIONS = ("locations", "clouds", "environments", "pools")
+_RULES = ("limits", "lifetimes")
 _Model = TypeVar("_Model", bound=BaseModel)
 _Named = TypeVar("_Named", Location, CloudAccount, Environment, Pool)
 
@@ -48,6 +58,8 @@ class Catalogue:
     clouds: Mapping[str, CloudAccount]
     environments: Mapping[str, Environment]
     pools: Mapping[str, Pool]
+    limits: tuple[Limit, ...] = ()
+    lifetimes: tuple[Lifetime, ...] = ()
     where: Mapping[str, str] = field(default_factory=dict)
     """``file:line`` of each pool's size, for what only its cloud can check."""
 
@@ -91,6 +103,7 @@ class _Reader:
     def read(self, text: str) -> Catalogue:
         document = self._document(text)
         items = {section: self._section(document, section) for section in _SECTIONS}
+        rules = {rule: self._section(document, rule) for rule in _RULES if rule in document}
         locations = self._named(items["locations"], Location)
         clouds = self._named(items["clouds"], CloudAccount)
         environments = self._named(items["environments"], Environment)
@@ -107,6 +120,11 @@ class _Reader:
                     f"ready is {pool.ready}, more than the pool's maximum of {pool.maximum}: "
                     f"lower ready or raise maximum",
                 )
+        limits = self._rules(rules.get("limits", []), Limit, "limit")
+        lifetimes = self._rules(rules.get("lifetimes", []), Lifetime, "lifetime")
+        for lifetime, node in lifetimes:
+            for name in lifetime.environments:
+                self._known(node, "environments", name, items["environments"])
         if self.mistakes:
             lines = [f"{self.name}:{line}: {text}" for line, text in sorted(self.mistakes)]
             raise CatalogueError("\n".join(lines))
@@ -115,6 +133,8 @@ class _Reader:
             clouds=_freeze(clouds),
             environments=_freeze(environments),
             pools=_freeze(pools),
+            limits=tuple(limit for limit, _ in limits),
+            lifetimes=tuple(lifetime for lifetime, _ in lifetimes),
             where=MappingProxyType(
                 {n: f"{self.name}:{_line_of(node, 'size')}" for n, (_, node) in pools.items()}
             ),
@@ -135,10 +155,9 @@ class _Reader:
                 f"{self.name}:1: must be a mapping with the keys {', '.join(_SECTIONS)}"
             )
         for key in document:
-            if key not in _SECTIONS:
-                self._mistake(
-                    _line_of(document, key), f"unknown key {key!r}: {nearest(str(key), _SECTIONS)}"
-                )
+            if key not in (*_SECTIONS, *_RULES):
+                known = nearest(str(key), (*_SECTIONS, *_RULES))
+                self._mistake(_line_of(document, key), f"unknown key {key!r}: {known}")
         return document
 
     def _section(self, document: CommentedMap, section: str) -> list[CommentedMap]:
@@ -178,6 +197,13 @@ class _Reader:
             found[item.name] = (item, node)
         return found
 
+    def _rules(
+        self, nodes: list[CommentedMap], noun: type[_Model], what: str
+    ) -> list[tuple[_Model, CommentedMap]]:
+        """Entries that have no name: those that are right."""
+        checked = ((self._checked(node, noun, f"a {what}"), node) for node in nodes)
+        return [(item, node) for item, node in checked if item is not None]
+
     def _checked(self, node: CommentedMap, model: type[_Model], what: str) -> _Model | None:
         try:
             return model.model_validate(_plain(node))
@@ -203,8 +229,9 @@ class _Reader:
         """Entries that are wrong themselves count as known: one mistake is told once."""
         names = [str(each.get("name")) for each in nodes]
         if name not in names:
+            what = key.removesuffix("s")
             self._mistake(
-                _line_of(node, key), f"there is no {key} {name!r}: {nearest(name, names)}"
+                _line_of(node, key), f"there is no {what} {name!r}: {nearest(name, names)}"
             )
 
     def _mistake(self, line: int, text: str) -> None:

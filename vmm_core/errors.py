@@ -58,6 +58,12 @@ class Conflict(VmmError):
     slug = "conflict"
 
 
+class LimitReached(Conflict):
+    """The owner has as much as the owner may have at once."""
+
+    slug = "limit-reached"
+
+
 class Unavailable(VmmError):
     """A part that is needed does not answer now; try again."""
 

@@ -178,7 +178,7 @@ async def test_a_bind_that_fails_ends_the_lease_and_the_machine(tmp_path: Path):
 
 
 async def test_a_bind_that_does_not_end_fails_in_time(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr("vmm_core.leases._GRACE_S", 0)
+    monkeypatch.setattr("vmm_core.binding._GRACE_S", 0)
     async with world(tmp_path) as w:
         await w.step(2)
         lease = await w.acquire()

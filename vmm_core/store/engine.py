@@ -30,6 +30,9 @@ Clock = Callable[[], datetime]
 
 _BUSY_TIMEOUT_S = 30
 _MIGRATION_LOCK = 7_261_145  # any number, the same for all replicas
+_ALONE_LOCK = 7_261_146
+_LOCK_S = 10
+"""PostgreSQL: longer than this nobody waits for a lock, or holds one without a word."""
 
 
 def utc_now() -> datetime:
@@ -45,6 +48,17 @@ class Transaction:
     now: datetime
     told: set[str] = field(default_factory=set)
     """Leases that got an event; their followers are woken after the commit."""
+
+    async def alone(self) -> None:
+        """Return when no other transaction of any replica has asked for this and lasts.
+
+        What is decided from here on (who gets which machine) is decided one after the
+        other. On SQLite every writing transaction is alone.
+        """
+        if self.connection.dialect.name == "postgresql":
+            await self.connection.execute(
+                text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ALONE_LOCK}
+            )
 
 
 def upsert(tx: Transaction) -> type[postgresql.Insert] | type[sqlite.Insert]:
@@ -82,7 +96,8 @@ class Database:
                 # in between, another process would begin with the next.
                 if self._sqlite:
                     await connection.execute(text("SELECT 1"))
-                else:
+                else:  # however long another one migrates
+                    await connection.execute(text("SET LOCAL lock_timeout = 0"))
                     await connection.execute(
                         text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK}
                     )
@@ -134,7 +149,13 @@ class Database:
 
     def _make_engine(self) -> AsyncEngine:
         if not self._sqlite:
-            return create_async_engine(self.url, pool_pre_ping=True)
+            limits = {
+                "lock_timeout": f"{_LOCK_S}s",
+                "idle_in_transaction_session_timeout": f"{_LOCK_S}s",
+            }
+            return create_async_engine(
+                self.url, pool_pre_ping=True, connect_args={"server_settings": limits}
+            )
         if self.url.database:
             Path(self.url.database).touch(mode=0o600)
         engine = create_async_engine(self.url, connect_args={"timeout": _BUSY_TIMEOUT_S})

@@ -82,7 +82,7 @@ async def add(tx: Transaction, lease: Lease) -> bool:
     done = await tx.connection.execute(
         upsert(tx)(leases)
         .values(
-            **lease.model_dump(exclude={"machine", "needs", "explanation"}),
+            **lease.model_dump(exclude={"machine", "queue", "needs", "explanation"}),
             needs=lease.needs.model_dump(mode="json"),
             explanation=lease.explanation.model_dump(mode="json"),
             events=0,
@@ -287,5 +287,5 @@ async def _with_machine(tx: Transaction, row: Row[tuple[object, ...]] | None) ->
 
 def _noun(row: Row[tuple[object, ...]], held: Mapping[str, Machine]) -> Lease:
     values = dict(row._mapping)
-    kept = {name: values[name] for name in Lease.model_fields if name != "machine"}
+    kept = {name: values[name] for name in Lease.model_fields if name not in ("machine", "queue")}
     return Lease(**kept, machine=held.get(values["machine"]))
