@@ -7,7 +7,7 @@ PYTEST := $(PYTHON_BIN)/python -m pytest
 DEMO ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-openstack test-browser lint format docs clean bench-spawn
+.PHONY: help demo test test-openstack test-trust test-browser lint format docs clean bench-spawn bench-nodepool bench-sizing bench-claim bench-reconcile
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -26,6 +26,10 @@ test-openstack: ## as root: the tests that need OpenStack, on a real one on loop
 	@tools/setup test
 	OSLAB=$(OSLAB) $(PYTHON_BIN)/python -m tests.support.openstack_lab install
 	OSLAB=$(OSLAB) $(PYTEST) tests -m openstack
+
+test-trust: ## the promises of the VMM, in 500 random histories
+	@tools/setup test
+	TRUST_EXAMPLES=500 $(PYTEST) tests/vmm_core/test_trust.py
 
 test-browser: ## only the tests that drive a browser
 	@tools/setup test
@@ -47,6 +51,26 @@ format: ## let ruff and prettier format everything
 bench-spawn: ## click to JupyterLab, ten times, into benchmarks/results/spawn.json
 	@tools/setup test
 	$(PYTHON_BIN)/python -m benchmarks.spawn
+
+bench-nodepool: ## a hand-over beside Nodepool's, into benchmarks/results/nodepool.json
+	@tools/setup test
+	$(PYTHON_BIN)/python -m benchmarks.nodepool
+
+# Options: make bench-claim CLAIM="--replicas 1 --million 50000"
+CLAIM ?=
+bench-claim: ## claims by up to 1000 people at once, and doubles in a million
+	@tools/setup test
+	$(PYTHON_BIN)/python -m benchmarks.claim $(CLAIM)
+
+# Which facility: a CSV of its environments; without it a small one is made up.
+FACILITY ?= ../shared/data/environments.csv
+bench-sizing: ## the forecast against fixed floors, into benchmarks/results/sizing.json
+	@tools/setup test
+	$(PYTHON_BIN)/python -m benchmarks.sizing --facility $(FACILITY)
+
+bench-reconcile: ## a step over 10 to 100,000 machines, into benchmarks/results/reconcile.json
+	@tools/setup test
+	$(PYTHON_BIN)/python -m benchmarks.reconcile
 
 docs: ## the reference pages, from code and data
 	@tools/setup demo

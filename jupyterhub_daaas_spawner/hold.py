@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import ClassVar
 
 from vmm_core.client import VmmClient
@@ -60,9 +61,12 @@ class Hold:
         self.lease_id = None
         self._asking = None
 
-    async def acquire(self, needs: Needs) -> Lease:
-        """Ask for a lease. Being cancelled does not lose it: :meth:`give_back` still finds it."""
-        self._asking = asyncio.create_task(self._acquire(needs))
+    async def acquire(self, needs: Needs, groups: Sequence[str] = ()) -> Lease:
+        """Ask for a lease. Being cancelled does not lose it: :meth:`give_back` still finds it.
+
+        ``groups`` are those that the user is in.
+        """
+        self._asking = asyncio.create_task(self._acquire(needs, groups))
         try:
             return await asyncio.shield(self._asking)
         except Unavailable:
@@ -71,12 +75,13 @@ class Hold:
             self._asking = None
             raise
 
-    async def _acquire(self, needs: Needs) -> Lease:
+    async def _acquire(self, needs: Needs, groups: Sequence[str]) -> Lease:
         async with self._connect() as vmm:
-            lease = await vmm.acquire(needs, owner=self._owner, key=self._key)
+            ask = partial(vmm.acquire, needs, owner=self._owner, groups=groups, key=self._key)
+            lease = await ask()
             if lease.needs != needs:  # left by a start that the hub did not survive
                 await vmm.release(lease.id)
-                lease = await vmm.acquire(needs, owner=self._owner, key=self._key)
+                lease = await ask()
         self.lease_id = lease.id
         return lease
 

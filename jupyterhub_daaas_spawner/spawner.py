@@ -19,7 +19,7 @@ from traitlets import default
 from dms_core.client.service import DmsClient
 from dms_core.errors import DmsError
 from vmm_core.client import VmmClient
-from vmm_core.errors import Conflict, Unavailable, VmmError
+from vmm_core.errors import Conflict, LimitReached, Unavailable, VmmError
 from vmm_core.model import Handover, Lease, LeaseState, Machine, Offer, Session
 
 from .accounts import account_name
@@ -104,7 +104,7 @@ class DaaasSpawner(Settings, Spawner):  # type: ignore[misc]  # the hub has no t
             async with asyncio.timeout(deadline_s):
                 options = read(self.user_options, self.default_options)
                 async with self._vmm() as vmm:
-                    offers = await vmm.offers()
+                    offers = await vmm.offers(groups=self._groups())
                     places = {offer.location.name: offer.location.title for offer in offers}
                     choice = settle(options, offers)
                     if options.near is not None:
@@ -173,7 +173,7 @@ class DaaasSpawner(Settings, Spawner):  # type: ignore[misc]  # the hub has no t
         template = OptionForm(self.form_template_paths)
         try:
             async with asyncio.timeout(self.form_timeout), self._vmm() as vmm:
-                offers = await vmm.offers()
+                offers = await vmm.offers(groups=self._groups())
                 held = await vmm.leases(self.user.name, held=True)
         except TimeoutError:
             self.log.error("The spawn page has no offers: %s did not answer in time", self.vmm_url)
@@ -191,13 +191,16 @@ class DaaasSpawner(Settings, Spawner):  # type: ignore[misc]  # the hub has no t
     async def _launch(self, vmm: VmmClient, choice: Choice, places: Mapping[str, str]) -> Handover:
         self._journal.tell(2, f"Asking for a machine with {choice.environment.title}")
         with suppress(Conflict):
-            return await self._take(vmm, choice, places)
+            try:
+                return await self._take(vmm, choice, places)
+            except LimitReached as error:  # to give back what there is would not help
+                raise self._explained(error) from None
         # What we got is left from a start that the hub did not survive, and is used up.
         await self._hold.give_back()
         return await self._take(vmm, choice, places)
 
     async def _take(self, vmm: VmmClient, choice: Choice, places: Mapping[str, str]) -> Handover:
-        lease = await self._hold.acquire(choice.needs)
+        lease = await self._hold.acquire(choice.needs, self._groups())
         near = choice.needs.nearness
         follower = asyncio.create_task(self._follow(vmm, lease.id, places, near))
         try:
@@ -278,6 +281,10 @@ class DaaasSpawner(Settings, Spawner):  # type: ignore[misc]  # the hub has no t
 
     def _vmm(self) -> VmmClient:
         return VmmClient(self.vmm_url, self.vmm_secret() or None, timeout_s=self.call_timeout)
+
+    def _groups(self) -> tuple[str, ...]:
+        """The groups of the hub that the user is in."""
+        return tuple(sorted(group.name for group in self.user.groups))
 
     def _asked_for(self) -> dict[str, object]:
         """What a link asked for that could not be, else the choice of last time."""

@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from .support.postgresql import postgresql
+
+__all__ = ["postgresql"]
+
 CHECKOUT = Path(__file__).parent.parent
 
 

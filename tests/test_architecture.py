@@ -15,14 +15,24 @@ JUPYTER = ("ipywidgets", "jupyter", "jupyter_core", "jupyter_server", "jupyterhu
 
 # Modules that decide: no clock, no loop, no file, no network.
 PURE = (
-    *("vmm_core/allocation", "vmm_core/pools/plan.py", "vmm_core/pools/sizing.py"),
+    *("vmm_core/allocation", "vmm_core/pools/plan.py", "vmm_core/pools/sizing"),
     *("vmm_core/pools/reconcile.py", "vmm_core/pools/backoff.py", "dms_core/access/rules.py"),
     *("dms_core/cache/eviction.py", "jupyterhub_daaas_spawner/options.py"),
     *("dms_core/transfer/agreement.py", "dms_core/access/groups.py"),
     *("jupyterhub_daaas_spawner/settle.py", "jupyterhub_daaas_spawner/session.py"),
 )
 PURE += ("jupyter_daaas_data/widgets/rows.py", "jupyter_daaas_data/widgets/rates.py")
-PURE += ("dms_core/transfer/away.py",)
+PURE += ("dms_core/transfer/away.py", "vmm_core/model/cron.py", "vmm_core/calendars/ical.py")
+PURE += ("vmm_core/lifetimes/activity.py", "vmm_core/agent/ssh/commands.py")
+PURE += ("vmm_core/topcat/answers.py",)
+PURE += ("vmm_core/lifetimes/rules.py", "vmm_core/lifetimes/beside.py", "vmm_core/sharing.py")
+PURE += tuple(
+    f"vmm_core/pools/{name}.py"
+    for name in (
+        *("ageing", "budget", "choices", "filling", "snapshot", "tally", "trimming"),
+        *("troubles", "work"),
+    )
+)
 PURE += tuple(
     f"vmm_core/clouds/azure/{name}.py"
     for name in ("errors", "machines", "names", "request", "sizes")
@@ -128,6 +138,21 @@ def test_azures_sdk_is_in_its_cloud_only() -> None:
     for path in sources(*PACKAGES):
         if not path.is_relative_to(CHECKOUT / "vmm_core/clouds/azure"):
             assert not within(imports(path), "azure", "msal"), path
+
+
+def test_ssh_and_x_are_each_in_one_place_of_the_agent() -> None:
+    for path in sources(*PACKAGES):
+        if path != CHECKOUT / "vmm_core/agent/ssh/endpoint.py":
+            assert not within(imports(path), "asyncssh"), path
+        if path != CHECKOUT / "vmm_core/agent/display.py":
+            assert not within(imports(path), "Xlib"), path
+
+
+def test_what_replicas_say_to_each_other_knows_neither_the_api_nor_the_managers() -> None:
+    lower = ("agent.protocol", "errors", "model", "pools.agents", "replicas", "signing", "store")
+    for path in sources("vmm_core/replicas"):
+        names = within(imports(path), "vmm_core")
+        assert names == within(names, *(f"vmm_core.{one}" for one in lower)), path
 
 
 def test_what_decides_has_no_effects() -> None:

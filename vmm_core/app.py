@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import gc
 import logging
 import signal
 import sys
@@ -20,7 +21,7 @@ from traitlets import Bool, Float, Integer, Unicode, default
 from traitlets.config import Application
 from traitlets.config.application import catch_config_error
 
-from . import __version__
+from . import __version__, logs
 from .errors import BadRequest, VmmError
 from .service import Service, Settings
 
@@ -64,11 +65,18 @@ class VMM(Application):
         "vmm-key.pem", help="Ed25519 key that signs binds; made at first start, 0600"
     ).tag(config=True)
     machine_url = Unicode(
-        "", help="URL of this service as machines dial it; http://ip:port if empty"
+        "",
+        help="URL of this service as machines dial it, or several, separated by blanks; "
+        "http://ip:port if empty",
+    ).tag(config=True)
+    replica_url = Unicode(
+        "",
+        help="URL at which other processes of this service reach this one; http://ip:port if empty",
     ).tag(config=True)
     agent_grace_s = Float(
         30, min=0, help="seconds that a vacant machine's agent may be away before it is replaced"
     ).tag(config=True)
+    log_json = Bool(False, help="write each line of the log as a JSON object").tag(config=True)
     delete_machines_on_stop = Bool(
         False, help="delete all machines, also leased ones, when the service is stopped"
     ).tag(config=True)
@@ -83,6 +91,7 @@ class VMM(Application):
         "tokens-file": "VMM.tokens_file",
         "key-file": "VMM.key_file",
         "machine-url": "VMM.machine_url",
+        "replica-url": "VMM.replica_url",
     }
     flags = {  # noqa: RUF012 - traitlets' own attribute
         **Application.flags,
@@ -142,15 +151,8 @@ class VMM(Application):
         if self.generate_config:
             self._write_config()
             return
-        logging.basicConfig(
-            level=logging.WARNING,
-            format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-            stream=sys.stderr,
-        )
-        level: Any = self.log_level  # only ours: libraries log queries and their values
-        logging.getLogger(__package__).setLevel(level)
-        # It warns at every question to a cloud that is away; we say so once.
-        logging.getLogger("keystoneauth").setLevel(logging.ERROR)
+        level: Any = self.log_level
+        logs.set_up(level, as_json=self.log_json, stream=sys.stderr)
         asyncio.run(self._serve())
 
     async def _serve(self) -> None:
@@ -167,12 +169,20 @@ class VMM(Application):
                 tokens_file=Path(self.tokens_file),
                 key_file=Path(self.key_file),
                 machine_url=self.machine_url,
+                replica_url=self.replica_url,
                 agent_grace_s=self.agent_grace_s,
                 delete_machines_on_stop=self.delete_machines_on_stop,
             )
         )
+        with logs.about(replica=service.replica):
+            await self._work(service, stop)
+
+    @staticmethod
+    async def _work(service: Service, stop: asyncio.Event) -> None:
         try:
             await service.start()
+            gc.collect()
+            gc.freeze()  # what is there now stays: to look through it again costs claims their time
             log.info("the VMM answers at %s", service.url)
             await service.run(stop)
         finally:

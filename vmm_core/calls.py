@@ -1,6 +1,7 @@
 """Binds and unbinds that wait for their machine's answer.
 
 A call is not tied to a connection: an agent that comes back may still answer.
+Who asks for the same thing again waits for the same answer.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .agent.protocol import Bind, Bound, Progress, Unbind, Unbound
 from .errors import BindFailed
@@ -21,10 +22,11 @@ Answer = asyncio.Future[Bound | Unbound]
 _Key = tuple[type[Bind | Unbind], str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Call:
     answer: Answer
-    progress: OnProgress | None
+    askers: list[OnProgress | None] = field(default_factory=list)
+    """The first one is told of progress; what is written down once is enough."""
 
 
 class Calls:
@@ -41,24 +43,34 @@ class Calls:
         lease_id: str,
         progress: OnProgress | None,
     ) -> Iterator[Answer]:
-        """Inside, the future gets what the machine answers."""
+        """Inside, the future gets what the machine answers; shield it when waiting."""
         key = (kind, machine_id, lease_id)
-        call = _Call(asyncio.get_running_loop().create_future(), progress)
-        self._open[key] = call
+        call = self._open.get(key)
+        if call is None or call.answer.done():
+            call = self._open[key] = _Call(asyncio.get_running_loop().create_future())
+        call.askers.append(progress)
         try:
             yield call.answer
         finally:
-            call.answer.cancel()
-            if self._open.get(key) is call:
-                del self._open[key]
+            call.askers.remove(progress)
+            if not call.askers:
+                call.answer.cancel()
+                if self._open.get(key) is call:
+                    del self._open[key]
+
+    def is_open(self, kind: type[Bind | Unbind], machine_id: str, lease_id: str) -> bool:
+        """Whether somebody waits for this answer."""
+        call = self._open.get((kind, machine_id, lease_id))
+        return call is not None and not call.answer.done()
 
     async def progress(self, machine_id: str, frame: Progress) -> None:
         """Pass a step of a bind on."""
         call = self._open.get((Bind, machine_id, frame.lease))
-        if call is None or call.progress is None:
+        told = next((each for each in call.askers if each), None) if call else None
+        if told is None:
             return
         try:
-            await call.progress(frame.percent, frame.message)
+            await told(frame.percent, frame.message)
         except Exception:  # a lost line on a progress page must not cost the session
             log.exception("machine %s: progress was not recorded", machine_id)
 
@@ -75,6 +87,7 @@ class Calls:
             log.info("machine %s: an answer nobody waits for", machine_id)
         elif isinstance(answer, BindFailed):
             call.answer.set_exception(answer)
+            call.answer.exception()  # it may be that nobody waits any more
         else:
             call.answer.set_result(answer)
 
@@ -83,3 +96,4 @@ class Calls:
         for (_, machine, _), call in self._open.items():
             if machine == machine_id and not call.answer.done():
                 call.answer.set_exception(ConnectionError())
+                call.answer.exception()

@@ -20,6 +20,9 @@ and, where a facility wants them, two more, of what people may have::
       - {groups: [staff], hours: 336, extend_hours: 168, extensions: 4}
       - {hours: 10, idle_hours: 2, undelete_hours: 24}
 
+A section ``topcat`` (:class:`vmm_core.topcat.options.TopcatOptions`) lets a TopCAT use
+some of the environments.
+
 Each entry is the noun of the same name in :mod:`vmm_core.model`; a cloud's
 ``options`` are checked by its kind. All mistakes of a file are told at once,
 each as ``file:line: sentence with the remedy``.
@@ -40,12 +43,15 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from .calendars.files import read_calendar
 from .clouds.registry import cloud_class
-from .errors import CatalogueError
+from .errors import BadRequest, CatalogueError
 from .model import CloudAccount, Environment, Lifetime, Limit, Location, Noun, Pool
+from .topcat.options import TopcatOptions
 
 _SECTIONS = ("locations", "clouds", "environments", "pools")
 _RULES = ("limits", "lifetimes")
+_FACES = ("topcat",)
 _Model = TypeVar("_Model", bound=BaseModel)
 _Named = TypeVar("_Named", Location, CloudAccount, Environment, Pool)
 
@@ -60,8 +66,11 @@ class Catalogue:
     pools: Mapping[str, Pool]
     limits: tuple[Limit, ...] = ()
     lifetimes: tuple[Lifetime, ...] = ()
+    topcat: TopcatOptions | None = None
     where: Mapping[str, str] = field(default_factory=dict)
     """``file:line`` of each pool's size, for what only its cloud can check."""
+    folder: Path = Path()
+    """Where the files are that it names."""
 
 
 def load(path: Path) -> Catalogue:
@@ -120,11 +129,13 @@ class _Reader:
                     f"ready is {pool.ready}, more than the pool's maximum of {pool.maximum}: "
                     f"lower ready or raise maximum",
                 )
+            self._sizing(pool, node)
         limits = self._rules(rules.get("limits", []), Limit, "limit")
         lifetimes = self._rules(rules.get("lifetimes", []), Lifetime, "lifetime")
         for lifetime, node in lifetimes:
             for name in lifetime.environments:
                 self._known(node, "environments", name, items["environments"])
+        topcat = self._topcat(document, items["environments"])
         if self.mistakes:
             lines = [f"{self.name}:{line}: {text}" for line, text in sorted(self.mistakes)]
             raise CatalogueError("\n".join(lines))
@@ -135,9 +146,11 @@ class _Reader:
             pools=_freeze(pools),
             limits=tuple(limit for limit, _ in limits),
             lifetimes=tuple(lifetime for lifetime, _ in lifetimes),
+            topcat=topcat,
             where=MappingProxyType(
                 {n: f"{self.name}:{_line_of(node, 'size')}" for n, (_, node) in pools.items()}
             ),
+            folder=Path(self.name).parent,
         )
 
     def _document(self, text: str) -> CommentedMap:
@@ -155,8 +168,8 @@ class _Reader:
                 f"{self.name}:1: must be a mapping with the keys {', '.join(_SECTIONS)}"
             )
         for key in document:
-            if key not in (*_SECTIONS, *_RULES):
-                known = nearest(str(key), (*_SECTIONS, *_RULES))
+            if key not in (*_SECTIONS, *_RULES, *_FACES):
+                known = nearest(str(key), (*_SECTIONS, *_RULES, *_FACES))
                 self._mistake(_line_of(document, key), f"unknown key {key!r}: {known}")
         return document
 
@@ -197,6 +210,21 @@ class _Reader:
             found[item.name] = (item, node)
         return found
 
+    def _topcat(
+        self, document: CommentedMap, environments: list[CommentedMap]
+    ) -> TopcatOptions | None:
+        """What TopCAT is offered, if anything."""
+        node = document.get("topcat")
+        if node is None:
+            return None
+        if not isinstance(node, CommentedMap):
+            self._mistake(_line_of(document, "topcat"), "topcat must be a mapping")
+            return None
+        found = self._checked(node, TopcatOptions, "topcat")
+        for name in found.environments if found else ():
+            self._known(node, "environments", name, environments)
+        return found
+
     def _rules(
         self, nodes: list[CommentedMap], noun: type[_Model], what: str
     ) -> list[tuple[_Model, CommentedMap]]:
@@ -224,6 +252,21 @@ class _Reader:
         if inner is not given:
             inner.lc.line, inner.lc.col = node.lc.line, node.lc.col
         self._checked(inner, options, f"the options of cloud {account.name!r}")
+
+    def _sizing(self, pool: Pool, node: CommentedMap) -> None:
+        """What a sizing names outside itself."""
+        sizing = pool.sizing
+        if sizing.minimum > pool.maximum:
+            self._mistake(
+                _line_at(node, ("sizing", "minimum")),
+                f"minimum is {sizing.minimum}, more than the pool's maximum of {pool.maximum}: "
+                f"lower minimum or raise maximum",
+            )
+        for path, file in sizing.named_files:
+            try:
+                read_calendar(Path(self.name).parent / file)
+            except BadRequest as error:
+                self._mistake(_line_at(node, ("sizing", *path)), str(error))
 
     def _known(self, node: CommentedMap, key: str, name: str, nodes: list[CommentedMap]) -> None:
         """Entries that are wrong themselves count as known: one mistake is told once."""
@@ -292,7 +335,8 @@ def _sentence(details: ErrorDetails, model: type[BaseModel], what: str) -> str:
             f"{key} of {what} is {details['input']!r}: use lower case letters, digits, dots and "
             f"hyphens, at most 63"
         )
-    message = details["msg"][:1].lower() + details["msg"][1:]
+    message = details["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
     where = f"{key} of {what}" if key else what
     given = details["input"]
     shown = f" is {given!r}" if isinstance(given, str | int | float | bool) else ""

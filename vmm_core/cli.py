@@ -10,7 +10,19 @@ import os
 import sys
 from collections.abc import Sequence
 
-from .commands import catalogue, leases, machines, pools, tokens
+from .commands import (
+    catalogue,
+    leases,
+    lifetimes,
+    machines,
+    pools,
+    reservations,
+    sharing,
+    simulate,
+    status,
+    tokens,
+    why,
+)
 from .commands.parsing import Commands
 from .errors import VmmError
 
@@ -61,7 +73,11 @@ def make_parser() -> argparse.ArgumentParser:
     commands.parsers.add_parser(
         "serve", help="run the service (see vmm serve --help)", add_help=False
     )
-    for subject in (leases, machines, pools, tokens, catalogue):
+    for subject in (
+        *(leases, lifetimes, sharing, reservations),
+        *(status, why, pools, machines),
+        *(catalogue, simulate, tokens),
+    ):
         subject.add(commands)
     return parser
 

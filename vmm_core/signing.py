@@ -74,12 +74,16 @@ class Signer:
 
     def sign_bind(self, machine: str, lease: str, session: Session) -> str:
         """The JWT that tells ``machine``, and only it, to become the user's of ``session``."""
-        claims = {
+        claims: dict[str, object] = {
             "machine": machine,
             "lease": lease,
             "exp": int(time.time()) + BIND_VALID_S,
             "session": session.model_dump(mode="json"),
         }
+        return self.sign(claims)
+
+    def sign(self, claims: dict[str, object]) -> str:
+        """A JWT with these claims."""
         return jwt.encode(claims, self._key, algorithm="EdDSA")
 
 

@@ -1,9 +1,11 @@
 """Bearer tokens of the API: who calls, and what they may do.
 
-The tokens file is a YAML list of ``{name, sha256, scopes}``. It holds no
-token, only hashes; ``vmm token NAME`` appends an entry and prints the token
-once. The service reads the file again when it changes, so that adding or
-removing an entry needs no restart.
+The tokens file is a YAML list of ``{name, sha256, scopes}``, with ``groups`` where its
+holder is a user who is in some: a plain token's groups are from there, never from the
+caller, while a frontend says its users' with each request. The file holds no token,
+only hashes; ``vmm token NAME`` appends an entry and prints the token once. The
+service reads the file again when it changes, so that adding or removing an entry
+needs no restart.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.error import YAMLError
 
 from .errors import BadRequest
-from .model import Noun
+from .model import GroupName, Noun
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +50,7 @@ class TokenEntry(Noun):
     name: str = Field(pattern=r"^[^\s/]{1,255}$")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     scopes: tuple[Scope, ...] = Field(min_length=1)
+    groups: tuple[GroupName, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,8 @@ class Caller:
 
     name: str
     scopes: frozenset[Scope]
+    groups: tuple[str, ...] = ()
+    """That it is in, by the tokens file."""
 
     def may_act_for(self, owner: str) -> bool:
         """Whether the caller may lease for ``owner``."""
@@ -88,7 +93,7 @@ class TokensFile:
         for entry in self._entries:  # always all of them: time tells nothing
             if hmac.compare_digest(entry.sha256, digest):
                 found = entry
-        return Caller(found.name, frozenset(found.scopes)) if found else None
+        return Caller(found.name, frozenset(found.scopes), found.groups) if found else None
 
     def _refresh(self) -> None:
         """Take a changed file; a broken one is reported once and the last good one kept."""
@@ -127,7 +132,9 @@ def read_tokens(path: Path) -> list[TokenEntry]:
     return _entries(path, _parse(path, text))
 
 
-def add_token(path: Path, name: str, scopes: tuple[Scope, ...]) -> str:
+def add_token(
+    path: Path, name: str, scopes: tuple[Scope, ...], groups: tuple[str, ...] = ()
+) -> str:
     """Append an entry for ``name`` to the file (made 0600 if missing) and return its new token.
 
     A name may have several tokens, so that one can be replaced without a gap.
@@ -137,8 +144,12 @@ def add_token(path: Path, name: str, scopes: tuple[Scope, ...]) -> str:
     """
     token = f"vmm_{secrets.token_urlsafe(32)}"
     try:
-        entry = TokenEntry(name=name, sha256=sha256_of(token), scopes=scopes)
-    except ValidationError:
+        entry = TokenEntry(name=name, sha256=sha256_of(token), scopes=scopes, groups=groups)
+    except ValidationError as error:
+        if error.errors()[0]["loc"][0] == "groups":
+            raise BadRequest(
+                "a group's name has up to 255 characters, and none that cannot be printed"
+            ) from None
         raise BadRequest(
             f"{name!r} cannot be a token's name: up to 255 characters without spaces and slashes"
         ) from None
@@ -147,7 +158,7 @@ def add_token(path: Path, name: str, scopes: tuple[Scope, ...]) -> str:
             text = path.read_text() if path.exists() else ""
             rows = _parse(path, text)
             _entries(path, rows)
-            rows.append(entry.model_dump(mode="json"))
+            rows.append(entry.model_dump(mode="json", exclude_defaults=True))
             _replace(path, rows)
     except OSError as error:
         raise BadRequest(f"the tokens file {path} cannot be written: {error.strerror}") from None

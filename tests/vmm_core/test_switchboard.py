@@ -22,6 +22,7 @@ from vmm_core.tokens import sha256_of
 
 from ..support.waiting import until_async
 from .agents import WAIT_S, HungUpError, WireAgent
+from .service import eventually
 
 SESSION = Session(
     user="alice", program=Program(argv=("jupyterhub-singleuser",)), port=8888, health_path="/api"
@@ -38,9 +39,9 @@ class Exchange:
         self.switchboard = Switchboard(
             store,
             signer,
+            replica="here",
             on_ready=lambda machine: self.reports.put(("ready", machine)),
             on_failed=lambda machine, reason: self.reports.put(("failed", machine, reason)),
-            on_lost=lambda machine: self.reports.put(("lost", machine)),
             on_ended=lambda machine, status: self.reports.put(("ended", machine, status)),
             on_holding=lambda machine, what: self.reports.put(("holding", machine, what)),
             on_unbound=lambda machine: self.reports.put(("unbound", machine)),
@@ -88,6 +89,7 @@ async def store(tmp_path):
             ),
             enrolment_sha256=sha256_of(f"enrol-{name}"),
         )
+    await store.replicas.join("here", "http://127.0.0.1:1", gone_s=60)
     yield store
     await store.close()
 
@@ -305,30 +307,99 @@ async def test_a_session_that_ended_is_reported_with_its_status(exchange):
         assert await exchange.report() == ("ended", "m1", 137)
 
 
-async def test_an_agent_that_comes_back_within_the_grace_was_never_lost(open_exchange):
-    async with open_exchange(grace_s=1) as exchange:
-        async with exchange.agent("m1") as agent:
-            await agent.greet()
-            await agent.cut()
-            await until_async(lambda: not exchange.switchboard.connected("m1"), "m1 left", WAIT_S)
-        async with exchange.agent("m1", agent.reconnect_token) as agent:
-            await agent.greet()
-            # m2 leaves after m1 did: once it is reported, m1's time is over, too.
-            async with exchange.agent("m2") as other:
-                await other.greet()
-            assert await exchange.report() == ("lost", "m2")
-            assert exchange.reports.empty()
+async def test_the_ledger_says_where_an_agent_is_and_since_when_it_is_away(exchange, store):
+    async with exchange.agent("m1") as agent:
+        await agent.greet()
+        machine = await store.machines.get("m1")
+        assert (machine.replica, machine.agent_lost_at) == ("here", None)
+        await agent.cut()
+        await until_async(lambda: not exchange.switchboard.connected("m1"), "m1 left", WAIT_S)
+    gone = await eventually(lambda: store.machines.get("m1"), lambda m: m.replica is None)
+    assert gone.agent_lost_at is not None
+    async with exchange.agent("m1", agent.reconnect_token) as agent:
+        await agent.greet()
+        machine = await store.machines.get("m1")
+        assert (machine.replica, machine.agent_lost_at) == ("here", None)
 
 
-async def test_a_service_that_stops_reports_nobody_lost(open_exchange):
-    async with open_exchange(grace_s=0) as exchange, exchange.agent("m1") as agent:
+async def test_a_loss_noticed_late_does_not_take_the_machine_from_another_replica(exchange, store):
+    await store.replicas.join("there", "http://127.0.0.1:2", gone_s=60)
+    async with exchange.agent("m1") as agent:
+        await agent.greet()
+        assert await store.agents.connected("m1", "there", root="/", isolation="")
+    await until_async(lambda: not exchange.switchboard.connected("m1"), "m1 left", WAIT_S)
+    await store.agents.disconnected("m1", "here")
+    assert (await store.machines.get("m1")).replica == "there"
+
+
+async def test_a_loss_is_recorded_when_the_database_can_be_asked_again(
+    exchange, store, monkeypatch
+):
+    monkeypatch.setattr("vmm_core.switchboard.AGAIN_S", 0.05)
+    record, failures = store.agents.disconnected, iter(range(3))
+
+    async def away(machine_id, replica_id):
+        if next(failures, None) is not None:
+            raise OSError("the database is away")
+        await record(machine_id, replica_id)
+
+    monkeypatch.setattr(store.agents, "disconnected", away)
+    async with exchange.agent("m1") as agent:
+        await agent.greet()
+    await eventually(lambda: store.machines.get("m1"), lambda m: m.replica is None)
+
+
+async def test_a_replica_that_was_thought_gone_takes_back_the_agents_it_has(exchange, store):
+    await store.replicas.join("there", "http://127.0.0.1:2", gone_s=60)
+    async with exchange.agent("m1") as stayed, exchange.agent("m2") as left:
+        await stayed.greet()
+        await left.greet()
+        await store.replicas.leave("here")
+        assert (await store.machines.get("m1")).replica is None
+        assert await store.agents.connected("m2", "there", root="/", isolation="")
+        await store.replicas.join("here", "http://127.0.0.1:1", gone_s=60)
+        await exchange.switchboard.reclaim()
+        with pytest.raises(HungUpError) as hung_up:
+            await left.receive()
+        assert hung_up.value.code == 4409
+        assert (await store.machines.get("m1")).replica == "here"
+        assert (await store.machines.get("m2")).replica == "there"
+
+
+async def test_an_agent_is_sent_away_while_the_replica_is_thought_gone(exchange, store):
+    await store.replicas.leave("here")
+    async with exchange.agent("m1") as agent:
+        with pytest.raises(HungUpError) as hung_up:
+            await agent.greet()
+    assert hung_up.value.code == 1012
+    assert (await store.machines.get("m1")).replica is None
+
+
+async def test_two_who_bind_the_same_get_the_same_answer(exchange):
+    async with exchange.agent("m1") as agent:
+        await agent.greet()
+        binds = [
+            asyncio.create_task(exchange.switchboard.bind("m1", "l1", SESSION, refuse_progress))
+            for _ in range(2)
+        ]
+        for _ in binds:
+            await agent.receive_bind(exchange.signer.public_pem)
+        binds[0].cancel()
+        await asyncio.wait(binds[:1])
+        await agent.bound("l1", 8888)
+        assert (await asyncio.wait_for(binds[1], WAIT_S)).port == 8888
+
+
+async def test_a_service_that_stops_leaves_its_agents_to_be_taken_at_once(exchange, store):
+    async with exchange.agent("m1") as agent:
         await agent.greet()
         await exchange.switchboard.close()
         with pytest.raises(HungUpError) as hung_up:
             await agent.receive()
         assert hung_up.value.code == 1012
         await until_async(lambda: not exchange.switchboard.connected("m1"), "m1 left", WAIT_S)
-        assert exchange.reports.empty()
+        await store.replicas.leave("here")
+        assert (await store.machines.get("m1")).agent_lost_at is not None
 
 
 @pytest.mark.parametrize(
@@ -387,3 +458,26 @@ async def test_no_token_and_no_session_reaches_the_log(exchange, caplog):
     assert "s3cret-of-alice" not in caplog.text
     assert agent.reconnect_token not in caplog.text
     assert "enrol-m1" not in caplog.text
+
+
+async def test_an_agent_whose_welcome_was_lost_with_its_replica_enrols_again(exchange, store):
+    """The process was frozen, or killed, between the ledger and the answer."""
+    token = sha256_of("enrol-m1")
+    await store.replicas.join("there", "http://127.0.0.1:2", gone_s=60)
+    assert await store.agents.enrol("m1", token, sha256_of("never arrived"), "there")
+    async with exchange.agent("m1") as early:
+        with pytest.raises(HungUpError):
+            await early.greet()
+    await store.replicas.leave("there")
+    async with exchange.agent("m1") as agent:
+        await agent.greet()
+        await agent.ready()
+        assert await exchange.report() == ("ready", "m1")
+    await eventually(lambda: store.machines.get("m1"), lambda m: m.replica is None)
+    async with exchange.agent("m1", agent.reconnect_token) as agent:
+        await agent.greet()
+    await eventually(lambda: store.machines.get("m1"), lambda m: m.replica is None)
+    async with exchange.agent("m1") as thief:
+        with pytest.raises(HungUpError) as hung_up:
+            await thief.greet()
+    assert hung_up.value.code == 4401

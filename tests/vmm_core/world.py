@@ -59,6 +59,7 @@ class World:
     def __init__(self, store: Store, inventory: Inventory, policy: Policy, clock: Clock) -> None:
         self.store = store
         self.inventory = inventory
+        self.policy = policy
         self.clock = clock
         self.clouds: dict[str, SimulatedCloud] = {
             name: cloud

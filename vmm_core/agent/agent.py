@@ -15,7 +15,6 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -27,37 +26,20 @@ from .. import __version__
 from ..model import Session
 from .activity import Meter
 from .connection import Connection
-from .holds import Holds
 from .identity import Identity
 from .programs import PreloadError, Programs, ServerGoneError
-from .protocol import (
-    Bind,
-    BindError,
-    Bound,
-    Ended,
-    Failed,
-    Hello,
-    Holding,
-    Progress,
-    Ready,
-    Unbind,
-    Unbound,
-)
-from .session import RunningSession, SessionError
+from .protocol import Bind, BindError, Failed, Hello, Ready, Unbind
+from .ssh.endpoint import CannotServe, Endpoint
+from .ssh.obey import Obey
+from .tenancy import Tenancy
 
 log = logging.getLogger(__name__)
 
 PRELOAD_S = 300.0
 """Modules that are not imported by then are a failure."""
 
-ACTIVITY_S = 30.0
-"""Between two reports of how busy the machine is."""
-
-HOLDS_S = 1.0
-"""Between two looks at what the machine holds; what is there at one look only is not told."""
-
-HOLDS_AGAIN_S = 30.0
-"""Between two reports of what it holds while it goes on to hold something."""
+FIRST_ACTIVITY_S = 5.0
+"""After that the first report is due, if not sooner."""
 
 
 class Agent:
@@ -75,24 +57,19 @@ class Agent:
         self._root = root
         self._programs = programs
         self._meter = Meter(root)
-        self._holds = Holds(root)
-        self._told_holding = ""
-        self._told_at = 0.0
         self._connection = Connection(
             identity,
             Hello(machine=identity.machine, version=__version__, root=root, isolation=isolation),
             on_welcome=self._say_what_holds,
             on_request=self._on_request,
         )
+        self._tenancy = Tenancy(identity, programs, root, self._connection)
         self._readiness: Ready | Failed | None = None
-        self._session: RunningSession | None = None
-        self._work: asyncio.Task[None] | None = None
-        self._unbinding: set[asyncio.Task[None]] = set()
-        self._ending = asyncio.Lock()
+        self._obey: Obey | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until ``stop``, then reap the session."""
-        works = (self._prepare(), self._connection.run(), self._watch_holds())
+        works = (self._prepare(), self._connection.run(), self._tenancy.watch_holds())
         tasks: list[asyncio.Task[Any]] = [asyncio.create_task(work) for work in works]
         stopping = asyncio.create_task(stop.wait())
         try:
@@ -100,18 +77,20 @@ class Agent:
             for task in done:
                 task.result()
         finally:
-            tasks += [stopping, *self._unbinding]
-            for task in tasks:
+            for task in (*tasks, stopping):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await self._end_session(holds=lambda: False)
+            await asyncio.gather(*tasks, stopping, return_exceptions=True)
+            await self._tenancy.close()
 
     async def _prepare(self) -> None:
         """Say ready once the modules are imported, then now and then how busy it is."""
+        endpoint = None
         try:
             async with asyncio.timeout(PRELOAD_S):
-                self._readiness = Ready(preload_s=await self._programs.preloaded())
-        except PreloadError as error:
+                ready = Ready(preload_s=await self._programs.preloaded())
+            endpoint = await self._offer_commands()
+            self._readiness = ready
+        except (PreloadError, CannotServe) as error:
             self._readiness = Failed(reason=str(error))
         except ServerGoneError:
             self._readiness = Failed(reason="importing the environment's modules ended the agent")
@@ -122,24 +101,49 @@ class Agent:
         log.info("%s", self._readiness)
         if self._identity.lease is None:
             self._connection.mention(self._readiness)  # else it is said at the next welcome
+        try:
+            await self._report_activity()
+        finally:
+            if endpoint:
+                await endpoint.close()
+
+    async def _offer_commands(self) -> Endpoint | None:
+        """Serve what is offered over SSH, if anything is.
+
+        Raises:
+            CannotServe: it cannot be.
+        """
+        access = self._identity.ssh
+        if access is None:
+            return None
+        self._obey = Obey(access, self._identity, self._tenancy, self._root, self._connection.send)
+        endpoint = Endpoint(access, Path(self._root, "run/vmm/ssh_host_key"), self._obey)
+        await endpoint.open()
+        return endpoint
+
+    async def _report_activity(self) -> None:
+        delay_s = min(FIRST_ACTIVITY_S, self._identity.activity_s)
         while True:
-            await asyncio.sleep(ACTIVITY_S)
-            self._connection.mention(self._meter.read())
+            await asyncio.sleep(delay_s)
+            delay_s = self._identity.activity_s
+            try:
+                activity = await self._meter.read(self._tenancy.serving())
+            except OSError as error:
+                log.warning("activity cannot be read: %s", error)
+                continue
+            self._connection.mention(activity)
 
     def _on_request(self, request: Bind | Unbind) -> None:
         if isinstance(request, Bind):
             self._on_bind(request)
         else:
-            unbinding = asyncio.create_task(self._unbind(request.lease))
-            self._unbinding.add(unbinding)
-            unbinding.add_done_callback(self._unbinding.discard)
+            self._tenancy.unbind(request.lease)
 
     def _on_bind(self, bind: Bind) -> None:
-        identity = self._identity
         try:
             claims = jwt.decode(
                 bind.signed,
-                identity.public_key,
+                self._identity.public_key,
                 algorithms=["EdDSA"],
                 options={"require": ["machine", "lease", "exp", "session"]},
             )
@@ -150,104 +154,35 @@ class Agent:
                 self._connection.send(BindError(lease=lease, reason=reason))
             return
         lease = str(claims["lease"])
-        refusal = self._refusal(claims["machine"], lease)
         try:
             session = Session.model_validate(claims["session"])
         except ValidationError as error:
             fields = ", ".join(".".join(map(str, e["loc"])) for e in error.errors())
-            refusal = refusal or f"the session is wrong in {fields}"
-        if refusal:
+            self._connection.send(
+                BindError(lease=lease, reason=f"the session is wrong in {fields}")
+            )
+            return
+        if refusal := self._refusal(claims["machine"], lease, session.user):
             self._connection.send(BindError(lease=lease, reason=refusal))
-        elif identity.lease is None:
-            self._holds.prepare()
-            identity.bound(lease)
-            self._work = asyncio.create_task(self._bind(lease, session))
+        else:
+            self._tenancy.bind(lease, session)
 
-    def _refusal(self, machine: object, lease: str) -> str:
+    def _refusal(self, machine: object, lease: str, user: str) -> str:
         if machine != self._identity.machine:
             return "the bind is for another machine"
-        if self._identity.lease is not None and self._identity.lease != lease:
-            return "this machine was already somebody's"
+        if taken := self._tenancy.refusal(lease, user):
+            return taken
         if not isinstance(self._readiness, Ready):
             return "this machine is not ready"
         return ""
 
-    async def _bind(self, lease: str, wanted: Session) -> None:
-        path = str(Path(sys.executable).parent)
-        session = self._session = RunningSession(wanted, self._programs, self._root, path)
-
-        def tell(percent: int, message: str) -> None:
-            self._connection.mention(Progress(lease=lease, percent=percent, message=message))
-
-        try:
-            ended = await session.start(tell)
-        except Exception as error:
-            if isinstance(error, SessionError):
-                reason = str(error)
-                log.warning("lease %s: %s", lease, reason)
-            else:
-                reason = f"the machine's agent failed: {type(error).__name__}: {error}"
-                log.exception("lease %s", lease)
-            await session.stop()
-            self._connection.send(BindError(lease=lease, reason=reason))
-            return
-        seconds = {stage: round(value, 3) for stage, value in session.seconds.items()}
-        log.info("lease %s: bound, seconds %s", lease, seconds)
-        self._connection.send(Bound(lease=lease, port=wanted.port, seconds=seconds))
-        status = await asyncio.shield(ended)  # an unbind still needs to see the end
-        log.info("lease %s: its program ended with status %d", lease, status)
-        self._connection.send(Ended(lease=lease, exit_status=status))
-
-    async def _unbind(self, lease: str) -> None:
-        """End the session and say so; what holds something ends later, which is said again."""
-        if self._identity.lease == lease:
-            await self._end_session(holds=lambda: bool(self._holds.reason()))
-            self._tell_holding(self._holds.reason())
-        self._connection.send(Unbound(lease=lease))
-        if self._session and self._identity.lease == lease:
-            await self._session.linger()
-            self._session = None
-            self._tell_holding(self._holds.reason())
-            self._connection.send(Unbound(lease=lease))
-
-    async def _end_session(self, holds: Callable[[], bool]) -> None:
-        """Leaves a session whose daemons stay, because something is held."""
-        async with self._ending:
-            if self._work:
-                self._work.cancel()
-                await asyncio.gather(self._work, return_exceptions=True)
-            if self._session and await self._session.stop(holds):
-                self._session = None
-
-    async def _watch_holds(self) -> None:
-        """Say what the machine holds: not each file that is being saved, nor each byte more."""
-        before = ""
-        while True:
-            reason = self._holds.reason()
-            again = time.monotonic() - self._told_at >= HOLDS_AGAIN_S
-            lasts = bool(reason) == bool(before)
-            if lasts and (again or bool(reason) != bool(self._told_holding)):
-                self._tell_holding(reason)
-            before = reason
-            await asyncio.sleep(HOLDS_S)
-
-    def _tell_holding(self, reason: str, *, anew: bool = False) -> None:
-        lease = self._identity.lease
-        if lease is not None and (anew or reason != self._told_holding):
-            self._told_holding, self._told_at = reason, time.monotonic()
-            self._connection.send(Holding(lease=lease, reason=reason))
-
     def _say_what_holds(self) -> None:
         """To a VMM that may know nothing of us any more."""
-        if self._identity.lease is None:
-            if self._readiness is not None:
-                self._connection.send(self._readiness)
-            return
-        self._tell_holding(self._holds.reason(), anew=True)
-        if self._session is None and self._work is None:
-            # The agent crashed, and the session with it.
-            killed = -int(signal.SIGKILL)
-            self._connection.send(Ended(lease=self._identity.lease, exit_status=killed))
+        if self._identity.lease is None and self._readiness is not None:
+            self._connection.send(self._readiness)
+        self._tenancy.say_what_holds()
+        if self._obey:
+            self._obey.say_people()
 
 
 def _claimed_lease(signed: str) -> str:

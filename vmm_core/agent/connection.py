@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 import aiohttp
 from pydantic import ValidationError
 
-from . import backoff
+from . import backoff, jumps
 from .identity import Identity
 from .protocol import Bind, FromAgent, Hello, ToAgent, Unbind, Welcome, to_agent
 
@@ -22,6 +24,16 @@ PING_S = 20.0
 
 CONNECT_S = 10.0
 """A VMM that does not accept by then is dialled again."""
+
+
+CLOSE_S = 1.0
+"""A VMM that does not answer our goodbye by then is left without."""
+
+Result = TypeVar("Result")
+
+
+class JumpedError(Exception):
+    """Time jumped, so whatever was being waited for is not worth waiting for; says how far."""
 
 
 class Connection:
@@ -46,6 +58,7 @@ class Connection:
         self._hello = hello
         self._on_welcome = on_welcome
         self._on_request = on_request
+        self._services = itertools.cycle(identity.service.split())
         self._outbox: deque[FromAgent] = deque()
         self._filled = asyncio.Event()
         self.up = False
@@ -68,23 +81,31 @@ class Connection:
             while True:
                 welcomed, began = self._identity.token, time.monotonic()
                 try:
-                    code = await self._converse(http)
+                    code = await _unless_jump(self._converse(http))
                     reason = f"the VMM closed the connection with code {code}"
+                except JumpedError as error:
+                    log.info("%s; dialling again", error)
+                    delays = backoff.delays()
+                    continue
                 except (aiohttp.ClientError, OSError, TimeoutError, ValidationError) as error:
                     reason = str(error) or type(error).__name__
                 if self._identity.token != welcomed or time.monotonic() - began > PING_S:
                     delays = backoff.delays()
                 delay = next(delays)
                 log.info("%s; dialling again in %.1f s", reason, delay)
-                await asyncio.sleep(delay)
+                try:
+                    await _unless_jump(asyncio.sleep(delay))
+                except JumpedError:
+                    delays = backoff.delays()
 
     async def _converse(self, http: aiohttp.ClientSession) -> int | None:
         """One connection, from dialling to its end; returns how it was closed."""
         async with asyncio.timeout(CONNECT_S):
             socket = await http.ws_connect(
-                f"{self._identity.service.rstrip('/')}/vmm/api/v1/agent",
+                f"{next(self._services).rstrip('/')}/vmm/api/v1/agent",
                 headers={"Authorization": f"Bearer {self._identity.token}"},
                 heartbeat=PING_S,
+                timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
             )
         async with socket:
             await socket.send_str(self._hello.model_dump_json())
@@ -115,3 +136,22 @@ class Connection:
                 self._outbox.popleft()
             self._filled.clear()
             await self._filled.wait()
+
+
+async def _unless_jump(work: Coroutine[Any, Any, Result]) -> Result:
+    """The result of ``work``.
+
+    Raises:
+        JumpedError: time jumped while it was worked on; it is cancelled.
+    """
+    tasks: tuple[asyncio.Task[Result], asyncio.Task[str]]
+    tasks = asyncio.create_task(work), asyncio.create_task(jumps.jump())
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if tasks[0].done():
+            return tasks[0].result()
+        raise JumpedError(tasks[1].result())
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from .access import SshAccess
+
 
 class IdentityError(Exception):
     """There is neither user data nor a kept identity; the text says where it was looked for."""
@@ -32,6 +34,13 @@ class Identity:
     user_data: Path
     kept: Path
     lease: str | None = None
+    """Whose machine this is or was; it never becomes another's."""
+    user: str | None = None
+    """The account of that lease."""
+    activity_s: float = 30
+    ssh: SshAccess | None = None
+    people: tuple[dict[str, str], ...] = ()
+    """Who was let in over SSH."""
 
     @classmethod
     def load(cls, user_data: Path, folder: Path) -> Identity:
@@ -53,6 +62,10 @@ class Identity:
                     user_data=user_data,
                     kept=kept,
                     lease=values.get("lease"),
+                    user=values.get("user"),
+                    activity_s=float(values.get("activity_s", 30)),
+                    ssh=SshAccess.model_validate(values["ssh"]) if values.get("ssh") else None,
+                    people=tuple(values.get("people", ())),
                 )
             except FileNotFoundError:
                 continue
@@ -67,9 +80,17 @@ class Identity:
         with suppress(FileNotFoundError):
             self.user_data.unlink()
 
-    def bound(self, lease: str) -> None:
-        """Remember, if that is safe, that this machine was somebody's."""
-        self.lease = lease
+    def bound(self, lease: str, user: str) -> None:
+        """Remember, if that is safe, that this machine is somebody's."""
+        self.lease, self.user = lease, user
+        self._remember()
+
+    def let_in(self, people: tuple[dict[str, str], ...]) -> None:
+        """Remember, if that is safe, who is let in over SSH."""
+        self.people = people
+        self._remember()
+
+    def _remember(self) -> None:
         if os.geteuid() == 0:
             self._keep()
         else:
@@ -80,6 +101,7 @@ class Identity:
         self.kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = self.kept.with_suffix(".new")
         draft.touch(mode=0o600)
-        plain = replace(self, user_data=Path(), kept=Path())
-        draft.write_text(json.dumps({**asdict(plain), "user_data": "", "kept": ""}))
+        plain = asdict(replace(self, user_data=Path(), kept=Path(), ssh=None))
+        plain |= {"user_data": "", "kept": "", "ssh": self.ssh and self.ssh.model_dump(mode="json")}
+        draft.write_text(json.dumps(plain))
         draft.replace(self.kept)

@@ -17,16 +17,19 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from ..model import Noun
+from .access import SshAccess
 
 
 class UserData(Noun):
     """What a machine is given at creation, as JSON. Readable by its root only."""
 
-    service: str = Field(description="URL of the VMM, as dialled from the machine")
+    service: str = Field(description="URLs of the VMM, as dialled from the machine")
     machine: str
     enrolment_token: str = Field(description="works once")
     public_key: str = Field(description="PEM of the key that signs binds")
     preload: tuple[str, ...] = ()
+    activity_s: float = Field(default=30, ge=0.1, description="between two reports of activity")
+    ssh: SshAccess | None = Field(default=None, description="commands that are offered over SSH")
 
 
 class Hello(Noun):
@@ -106,11 +109,38 @@ class Unbound(Noun):
 
 
 class Activity(Noun):
-    """How busy the machine is. Not browser traffic: what the machine itself sees."""
+    """How busy the machine is: what it sees itself, and never browser traffic.
+
+    Since the last report. None: there is no such source on this machine.
+    """
 
     type: Literal["activity"] = "activity"
-    cpu_percent: float
+    cpu_percent: float = Field(
+        description="of one CPU, by what the user runs: not the agent, the session's own server, "
+        "its daemons or an X server"
+    )
     processes: int
+    kernels_busy: int | None = Field(default=None, description="kernels that computed")
+    gpu_percent: float | None = Field(default=None, description="of the busiest GPU")
+    logins: int | None = Field(default=None, description="on terminals of the machine")
+    input_idle_s: float | None = Field(
+        default=None, description="since the last key or pointer, on a desktop or a terminal"
+    )
+
+
+class Person(Noun):
+    """Somebody who was let in over SSH: ``name`` as it was said, ``account`` on the machine."""
+
+    name: str
+    account: str
+    role: Literal["primary", "secondary"]
+
+
+class People(Noun):
+    """Everybody who is let in over SSH now; said at each change and after each welcome."""
+
+    type: Literal["people"] = "people"
+    people: tuple[Person, ...]
 
 
 class Welcome(Noun):
@@ -135,7 +165,17 @@ class Unbind(Noun):
 
 
 FromAgent = Annotated[
-    Hello | Ready | Failed | Progress | Bound | BindError | Ended | Holding | Unbound | Activity,
+    Hello
+    | Ready
+    | Failed
+    | Progress
+    | Bound
+    | BindError
+    | Ended
+    | Holding
+    | Unbound
+    | Activity
+    | People,
     Field(discriminator="type"),
 ]
 ToAgent = Annotated[Welcome | Bind | Unbind, Field(discriminator="type")]

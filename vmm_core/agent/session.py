@@ -29,6 +29,9 @@ PROGRAM_GRACE_S = 3.0
 Tell = Callable[[int, str], None]
 """Takes percent and a sentence for the user's progress page."""
 
+Up = Callable[[], Awaitable[bool]]
+"""Says whether a program answers; asked again until it does."""
+
 Result = TypeVar("Result")
 
 _LOG_LINES = 5
@@ -48,10 +51,19 @@ class RunningSession:
         programs: starts them.
         root: folder that stands for ``/``, ending in a slash.
         path: folders for programs, before the system's.
+        up: says that the program answers, if not HTTP on the session's port does.
     """
 
-    def __init__(self, session: Session, programs: Programs, root: str, path: str) -> None:
+    def __init__(
+        self,
+        session: Session,
+        programs: Programs,
+        root: str,
+        path: str,
+        up: Up | None = None,
+    ) -> None:
         self._session = session
+        self._up = up or (lambda: waiting.answers(session.port, session.health_path))
         self._programs = programs
         self._root = root
         self._path = path
@@ -61,6 +73,17 @@ class RunningSession:
         self._program: Process | None = None
         self._lingering = False
         self.seconds: dict[str, float] = {}
+
+    @property
+    def account(self) -> Account | None:
+        """Who the program runs as, once that account is made."""
+        return self._account
+
+    def serving(self) -> set[int]:
+        """Process ids of the program and the daemons: what serves the user, not what they run."""
+        processes = [process for process, _ in self._daemons]
+        processes += [self._program] if self._program else []
+        return {one.pid.result() for one in processes if not one.exit_status.done()}
 
     async def start(self, tell: Tell) -> asyncio.Future[int]:
         """Start everything; returns the future exit status of the session's program.
@@ -94,7 +117,7 @@ class RunningSession:
 
         Args:
             holds: whether something is held; then daemons that have not ended in
-                time stay, with their files, until :meth:`linger` has seen their end.
+                time stay, with their files, until they are stopped again.
 
         Returns:
             Whether all of it ended.
@@ -117,11 +140,9 @@ class RunningSession:
         return True
 
     async def linger(self) -> None:
-        """Return when the daemons that stayed have ended, too, and nothing is left."""
-        while self._daemons:
+        """Return when the daemons that stayed have ended, too; :meth:`stop` then does the rest."""
+        if self._daemons:
             await asyncio.wait([process.exit_status for process, _ in self._daemons])
-            self._daemons.clear()
-        await self._clear()
 
     async def _clear(self) -> None:
         with suppress(ServerGoneError):
@@ -191,11 +212,7 @@ class RunningSession:
             confined=True,
         )
         process = self._program = await self._programs.start(start)
-
-        async def up() -> bool:
-            return await waiting.answers(session.port, session.health_path)
-
-        await self._until(_base(program), up, process, session.timeout_s, start.log)
+        await self._until(_base(program), self._up, process, session.timeout_s, start.log)
         return process.exit_status
 
     async def _until(

@@ -53,6 +53,17 @@ async def answers(port: int, path: str) -> bool:
     return bool(status) and status[0].isdigit() and int(status[0]) < 500
 
 
+async def listens(port: int) -> bool:
+    """Whether a TCP port of 127.0.0.1 accepts a connection."""
+    try:
+        async with asyncio.timeout(_ANSWER_S):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
+
+
 async def until(
     condition: Callable[[], Awaitable[bool]], ended: asyncio.Future[int], timeout_s: float
 ) -> bool:

@@ -1,4 +1,4 @@
-"""When the next machine of a pool will be free, as far as the past tells. Pure."""
+"""When machines of a pool will be free, as far as the past tells. Pure."""
 
 from __future__ import annotations
 
@@ -9,33 +9,58 @@ _ABOUT_NOW_S = 1.0
 """A boot that takes longer than usual is expected to end in a moment."""
 
 
-def next_in_s(
+def arrivals_s(
     *,
     free: int,
-    ahead: int,
     booting_for_s: Sequence[float],
     boot_times_s: Sequence[float],
-    room: bool,
-) -> float | None:
-    """Seconds until one more request would have a machine; 0 if one is free now.
+    room: int,
+    ends_in_s: Sequence[float] = (),
+) -> list[float]:
+    """In how many seconds each machine is free that can be told of, the soonest first.
 
     Args:
-        free: machines that are vacant.
-        ahead: requests that wait for this pool already.
+        free: machines that are vacant: they are free in 0 s.
         booting_for_s: for each machine on its way, how long it has been so.
-        boot_times_s: what past machines of the pool took; empty if there were none.
-        room: whether the pool may make one more.
-
-    Returns:
-        None if there is nothing to tell it from.
+        boot_times_s: what past machines of the pool took; empty if there were none,
+            and then nothing can be told but what is free now.
+        room: how many more machines the pool may make now.
+        ends_in_s: in how many seconds leases of its machines end. A machine serves
+            one user: what is free then is the room for another one, which boots.
     """
-    place = ahead - free
-    if place < 0:
-        return 0.0
-    if not boot_times_s:
-        return None
-    usual_s = median(boot_times_s)
-    ages_s = sorted(booting_for_s, reverse=True)
-    if place < len(ages_s):
-        return max(usual_s - ages_s[place], _ABOUT_NOW_S)
-    return usual_s if room else None
+    soon = [0.0] * free
+    if boot_times_s:
+        usual_s = median(boot_times_s)
+        soon += [max(usual_s - age_s, _ABOUT_NOW_S) for age_s in booting_for_s]
+        soon += [usual_s] * max(room, 0)
+        soon += [max(end_s, 0.0) + usual_s for end_s in ends_in_s]
+    return sorted(soon)
+
+
+def nth(arrivals: Sequence[float], ahead: int) -> float | None:
+    """When one has a machine before whom ``ahead`` others get theirs; None if it cannot be told."""
+    return arrivals[ahead] if ahead < len(arrivals) else None
+
+
+def next_in_s(
+    *,
+    ahead: int,
+    free: int,
+    booting_for_s: Sequence[float],
+    boot_times_s: Sequence[float],
+    room: int,
+    ends_in_s: Sequence[float] = (),
+) -> float | None:
+    """Seconds until one more request would have a machine of a pool; 0 if one is free now.
+
+    ``ahead`` is how many wait for the pool already, the rest as for :func:`arrivals_s`. None if
+    there is nothing to tell it from.
+    """
+    arrivals = arrivals_s(
+        free=free,
+        booting_for_s=booting_for_s,
+        boot_times_s=boot_times_s,
+        room=room,
+        ends_in_s=ends_in_s,
+    )
+    return nth(arrivals, ahead)

@@ -69,8 +69,17 @@ class Decision:
             summary=summary, elsewhere=moved.why if moved else "", candidates=self.candidates
         )
 
-    def waiting(self) -> Explanation:
-        """The explanation of a request that has to wait."""
+    def waiting(self, held: str = "", before: int = 0, of_group: int = 0) -> Explanation:
+        """The explanation of a request that has to wait.
+
+        Args:
+            held: the limit that keeps it from its turn, in words; empty if none does.
+            before: how many come before it.
+            of_group: how many of these are of its group.
+        """
+        if held:
+            summary = f"{held}: you get a machine as soon as that changes"
+            return Explanation(summary=summary, trouble=held, held=held, candidates=self.candidates)
         trouble = self.trouble
         able = [r.facts for r in self.ranked if r.facts.trouble is None]
         makers = either(facts.location.title for facts in able)
@@ -92,6 +101,7 @@ class Decision:
         else:
             summary = f"{describe(self.needs, self.facts, self.silent)} cannot be had now: "
             summary += "you wait until it can"
+        summary += _in_line(before, of_group)
         return Explanation(summary=summary, trouble=trouble, candidates=self.candidates)
 
     def impossible(self) -> str:
@@ -207,6 +217,17 @@ def decide(
 def _told(*troubles: Iterable[str]) -> str:
     """All of them in one clause, each once."""
     return " and ".join(dict.fromkeys(chain(*troubles)))
+
+
+def _in_line(before: int, of_group: int) -> str:
+    """``; 3 are before you, 2 of them of your group``; empty for who is next."""
+    if not before:
+        return ""
+    verb = "is" if before == 1 else "are"
+    if of_group == before:
+        return f"; {before} of your group {verb} before you"
+    theirs = f", {of_group} of them of your group" if of_group else ""
+    return f"; {before} {verb} before you{theirs}"
 
 
 def _smaller(facts: PoolFacts, than: PoolFacts) -> bool:

@@ -5,7 +5,7 @@ And of a pool whose cloud has told nothing yet: the catalogue's part alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..model import Environment, Location, MachineState, Pool, Size
 from .trouble import Trouble
@@ -30,11 +30,11 @@ class PoolFacts:
     """What keeps it from getting new machines now."""
     stopped: bool = False
     """The trouble lasts until an operator acts."""
+    name: str = field(init=False, default="")
+    """The pool's name."""
 
-    @property
-    def name(self) -> str:
-        """The pool's name."""
-        return self.pool.name
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.pool.name)  # asked for very often
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,8 @@ class Counts:
     """Vacant now."""
     booting: int = 0
     """On their way to vacant."""
+    suspended: int = 0
+    """Kept by the cloud at less cost: sooner there than a new one."""
 
 
 NONE = Counts()

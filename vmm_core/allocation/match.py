@@ -21,7 +21,8 @@ def removed_by(
     """For each pool, by name, why it cannot serve ``needs``; empty if it can.
 
     GPU machines are kept for GPU requests: without ``needs.gpus`` a pool with
-    GPUs is removed as long as any pool without them fits.
+    GPUs is removed as long as any pool without them fits, also when that one has
+    nothing vacant now: a boot is over in minutes, a machine given away is gone for days.
     """
     reasons = {f.name: mismatch(needs, f) or closed(f, counts.get(f.name, NONE)) for f in facts}
     if needs.gpus == 0 and needs.gpu_model is None:
@@ -64,7 +65,7 @@ def closed(facts: PoolFacts, counts: Counts) -> str:
     """Why the pool serves nobody now, whatever is needed; empty if it does."""
     if facts.unavailable:
         return facts.unavailable
-    if counts.free == 0 and counts.booting == 0:
+    if counts.free == counts.booting == counts.suspended == 0:
         if facts.pool.paused:
             return "it is paused by the operator and has no machine left"
         if facts.pool.maximum == 0:

@@ -1,13 +1,17 @@
 """In which order fitting pools serve a request. Pure.
 
-A pool with a vacant machine comes before one with a booting machine, and that
-before a cold start. Among these the lowest score wins. The score is a penalty
-in doublings: a machine with twice the CPUs that are needed costs 1, and so
-does twice the RAM; each GPU that is not needed costs 4; each step down the
+A pool with a vacant machine comes before one with a booting machine, that before
+one with a suspended machine, and that before a cold start: priorities say where
+machines come from, not that people wait for them. Among pools that are equally
+ready the operator's priority decides, then the score, the lowest first. The score
+is a penalty in doublings: a machine with twice the CPUs that are needed costs 1,
+and so does twice the RAM; each GPU that is not needed costs 4; each step down the
 request's lists of locations (those that will do, those it prefers) costs 2; data
 that is elsewhere costs 8, in proportion to its bytes. Where the request says
-nothing, the smallest fitting machine is the measure. Ties go by the catalogue's
-order. Who insists on a place requires it: then waiting is right.
+nothing, the smallest fitting machine is the measure. Of equals the one with the
+greater share of its machines vacant comes first; shares are compared in steps, so
+that replicas that count at different moments do not run to and fro. Then the
+catalogue's order counts. Who insists on a place requires it: then waiting is right.
 """
 
 from __future__ import annotations
@@ -16,13 +20,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log2
 
-from ..model import Needs
+from ..model import Needs, Pool
 from .facts import NONE, Counts, PoolFacts
 
 DOUBLING = 1.0
 SPARE_GPU = 4.0
 NEXT_LOCATION = 2.0
 DATA_ELSEWHERE = 8.0
+SHARE_STEPS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +57,11 @@ def rank(
             + DATA_ELSEWHERE * _elsewhere(needs, facts)
         )
 
-    ranked = [Ranked(facts, score(facts)) for facts in fitting]
-    return tuple(
-        sorted(ranked, key=lambda r: (_readiness(counts.get(r.facts.name, NONE)), r.score))
-    )
+    def place(ranked: Ranked) -> tuple[float, ...]:
+        pool, here = ranked.facts.pool, counts.get(ranked.facts.name, NONE)
+        return (_readiness(here), -pool.priority, ranked.score, -_free_share(pool, here))
+
+    return tuple(sorted((Ranked(facts, score(facts)) for facts in fitting), key=place))
 
 
 def _place(needs: Needs, facts: PoolFacts) -> int:
@@ -76,4 +82,11 @@ def _elsewhere(needs: Needs, facts: PoolFacts) -> float:
 def _readiness(counts: Counts) -> int:
     if counts.free:
         return 0
-    return 1 if counts.booting else 2
+    if counts.booting:
+        return 1
+    return 2 if counts.suspended else 3
+
+
+def _free_share(pool: Pool, counts: Counts) -> int:
+    """How much of the pool is vacant, in steps."""
+    return counts.free * SHARE_STEPS // max(pool.maximum, 1)

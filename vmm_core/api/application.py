@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import logging
 import re
+from functools import partial
 from typing import Any
 
 from tornado.web import Application, RequestHandler
 
+from ..metrics import Metrics
 from ..switchboard import Switchboard
 from .agents import AgentSocket
 from .endpoint import Endpoint
 from .handlers import ProblemHandler, UnknownPath
+from .metrics import MetricsPage
 from .models import PREFIX
 from .openapi import document
 from .routes import KIB, MIB, Route, Services
@@ -49,20 +52,23 @@ def make_application(services: Services, switchboard: Switchboard) -> Applicatio
                 for path, routes in by_path.items()
             ),
             (f"{PREFIX}/agent", AgentSocket, {"switchboard": switchboard}),
+            (f"{PREFIX}/metrics", MetricsPage, {"services": services}),
             (f"{PREFIX}/openapi.json", OpenApi, {"text": json.dumps(document(ROUTES))}),
         ],
         default_handler_class=UnknownPath,
-        log_function=log_request,
+        log_function=partial(log_request, services.metrics),
         websocket_ping_interval=10,
         websocket_ping_timeout=10,
         websocket_max_message_size=64 * KIB,
     )
 
 
-def log_request(handler: RequestHandler) -> None:
-    """One line a request: who did what, never with which words."""
+def log_request(metrics: Metrics, handler: RequestHandler) -> None:
+    """One line a request, and one more of its kind: who did what, never with which words."""
     status = handler.get_status()
     caller = handler.caller.name if isinstance(handler, Endpoint) else ""
+    if isinstance(handler, Endpoint):
+        metrics.answered(handler.name, status, handler.request.request_time())
     log.log(
         logging.ERROR if status >= 500 else logging.INFO,
         "%d %s %s %s %.0f ms",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -18,6 +19,7 @@ from tornado.iostream import StreamClosedError
 from tornado.web import stream_request_body
 
 from ..errors import BadRequest, NotAllowed, VmmError
+from ..logs import about
 from ..model import LeaseEvent
 from ..tokens import Caller
 from .handlers import ProblemHandler, authenticate
@@ -36,6 +38,8 @@ class Endpoint(ProblemHandler):
     """All methods of one path."""
 
     caller = _ANYBODY
+    name = "none"
+    """Of the route; there is none for a wrong method."""
 
     def initialize(self, services: Services, routes: Mapping[str, Route[Any, Any]]) -> None:
         """Take the services and the routes of this path, by method."""
@@ -73,7 +77,8 @@ class Endpoint(ProblemHandler):
             self._follower.cancel()
 
     async def _answer(self, **path: str) -> None:
-        await self._run(path)
+        with about(lease=path.get("lease"), machine=path.get("machine"), pool=path.get("pool")):
+            await self._run(path)
 
     get = post = delete = put = patch = head = options = _answer
 
@@ -82,6 +87,7 @@ class Endpoint(ProblemHandler):
         route = self._routes.get(self.request.method or "")
         if route is None:
             raise WrongMethod(self.request.path, tuple(sorted(self._routes)))
+        self.name = route.name
         if route.scopes is not None:
             self.caller = authenticate(self, self._services.tokens)
         if route.scopes and not route.scopes & self.caller.scopes:
@@ -114,11 +120,11 @@ class Endpoint(ProblemHandler):
             raise bad_request_of(error, "body") from None
 
     def _checked_query(self, model: type[BaseModel]) -> BaseModel:
-        schema = adapter(model).json_schema().get("properties", {})
+        lists = _lists_of(model)
         fields: dict[str, str | list[str]] = {}
         for name in self.request.query_arguments:
             values = self.get_query_arguments(name)
-            if schema.get(name, {}).get("type") == "array":
+            if name in lists:
                 fields[name] = values
             elif len(values) == 1:
                 fields[name] = values[0]
@@ -164,3 +170,14 @@ class Endpoint(ProblemHandler):
         finally:
             step.cancel()
             await asyncio.wait([step])
+
+
+@cache
+def _lists_of(model: type[BaseModel]) -> frozenset[str]:
+    """The fields of a query that may be given more than once."""
+    properties = adapter(model).json_schema().get("properties", {})
+    return frozenset(
+        name
+        for name, schema in properties.items()
+        if any(each.get("type") == "array" for each in (schema, *schema.get("anyOf", ())))
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -11,6 +12,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
 from .. import __version__
+from .examples import example_of
 from .models import PREFIX, Problem
 from .problems import PROBLEM_MEDIA
 from .routes import Nothing, Route
@@ -85,7 +87,12 @@ def _operation(route: Route[Any, Any], schemas: _Schemas) -> Json:
     if route.body is not Nothing:
         operation["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": schemas[route.body, "validation"]}},
+            "content": {
+                "application/json": {
+                    "schema": schemas[route.body, "validation"],
+                    "example": example_of(route.body),
+                }
+            },
         }
     return operation
 
@@ -123,13 +130,37 @@ def _answers(route: Route[Any, Any], schemas: _Schemas) -> Json:
         str(status): {
             "description": _MEANING[status],
             "content": {
-                media: {"schema": {"type": "string"}}
-                if route.follow
-                else {"schema": schemas[kind, "serialization"]}
+                media: {
+                    "schema": _sent(route, schemas[kind, "serialization"]),
+                    "example": _example(route, kind),
+                }
             },
         }
         for status, kind in route.answers.items()
     }
+
+
+def _sent(route: Route[Any, Any], schema: Json) -> Json:
+    """The schema of an answer, or of each event of a stream."""
+    if not route.follow:
+        return schema
+    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": schema}
+    each = {"id": {"type": "string"}, "data": data}
+    last = {"event": {"const": "end"}, "data": {"const": "{}"}}
+    return {
+        "oneOf": [
+            {"type": "object", "properties": event, "required": sorted(event)}
+            for event in (each, last)
+        ]
+    }
+
+
+def _example(route: Route[Any, Any], kind: Any) -> Json:
+    """An answer, or an event of a stream."""
+    example = example_of(kind)
+    if not route.follow:
+        return example  # type: ignore[no-any-return]
+    return {"id": str(example["number"]), "data": json.dumps(example)}
 
 
 _MEANING = {200: "Done", 201: "Made", 202: "Accepted, and waiting"}

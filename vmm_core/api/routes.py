@@ -15,8 +15,10 @@ from pydantic import BaseModel
 from ..catalogue import Catalogue
 from ..errors import BadRequest, NotAllowed, NotAuthenticated, VmmError
 from ..leases import Leases
+from ..metrics import Metrics
 from ..model import LeaseEvent, Noun
 from ..pools.manager import PoolManager
+from ..reservations import Reservations
 from ..store import Store
 from ..tokens import Caller, Scope, TokensFile
 
@@ -45,6 +47,8 @@ class Services:
     leases: Leases
     pools: PoolManager
     tokens: TokensFile
+    reservations: Reservations
+    metrics: Metrics
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,31 @@ from __future__ import annotations
 
 from typing import Any
 
-from .operations import basics, leases, machines, pools
+from .operations import (
+    audit,
+    basics,
+    clouds,
+    leases,
+    lifetimes,
+    machines,
+    pools,
+    reservations,
+    sharing,
+    status,
+    stories,
+)
 from .routes import Route
 
 ROUTES: tuple[Route[Any, Any], ...] = (
     *basics.ROUTES,
     *pools.ROUTES,
+    *clouds.ROUTES,
     *machines.ROUTES,
     *leases.ROUTES,
+    *lifetimes.ROUTES,
+    *sharing.ROUTES,
+    *audit.ROUTES,
+    *reservations.ROUTES,
+    *stories.ROUTES,
+    *status.ROUTES,
 )

@@ -11,14 +11,15 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from datetime import datetime
 from typing import Self, TypeVar
 from urllib.parse import quote
 
 from pydantic import TypeAdapter
 
-from ..api.models import LeaseRequest
+from ..api.models import LeaseRequest, ReservationRequest
 from ..errors import Unavailable
 from ..model import (
     Environment,
@@ -30,9 +31,13 @@ from ..model import (
     Machine,
     Needs,
     Offer,
+    PoolStatus,
+    Reservation,
     Session,
+    Status,
 )
-from ..pools.status import PoolStatus
+from .operating import OperatingCalls
+from .people import PeopleCalls
 from .sse import read_events
 from .transport import Transport
 
@@ -47,12 +52,16 @@ _MACHINES = TypeAdapter(list[Machine])
 _LEASES = TypeAdapter(list[Lease])
 _LEASE = TypeAdapter(Lease)
 _HANDOVER = TypeAdapter(Handover)
+_STATUS = TypeAdapter(Status)
+_EVENTS = TypeAdapter(list[LeaseEvent])
+_RESERVATION = TypeAdapter(Reservation)
+_RESERVATIONS = TypeAdapter(list[Reservation])
 
 RECONNECT_S = 30.0
 """How long the event stream looks for a service that went away."""
 
 
-class VmmClient:
+class VmmClient(PeopleCalls, OperatingCalls):
     """The VMM, for asyncio.
 
     Args:
@@ -81,25 +90,49 @@ class VmmClient:
         """Close the connections. The client may be used again afterwards."""
         await self._transport.close()
 
-    async def environments(self) -> list[Environment]:
-        """What can be asked for."""
-        return await self._get("environments", _ENVIRONMENTS)
+    async def environments(self, *, groups: Sequence[str] | None = None) -> list[Environment]:
+        """What can be asked for; by a user in ``groups``, which frontends may say."""
+        params = {} if groups is None else {"groups": list(groups) or [""]}
+        return await self._get("environments", _ENVIRONMENTS, params=params)
 
     async def locations(self) -> list[Location]:
         """Where the clouds run."""
         return await self._get("locations", _LOCATIONS)
 
-    async def offers(self, needs: Needs | None = None) -> list[Offer]:
+    async def offers(
+        self,
+        needs: Needs | None = None,
+        *,
+        groups: Sequence[str] | None = None,
+        at: datetime | None = None,
+        for_h: float = 0,
+    ) -> list[Offer]:
         """Every environment at every place in every size, and what is free now.
 
         Args:
             needs: leaves only what meets them; None shows all.
+            groups: leaves only what a user in them may use; for frontends.
+            at: also tells what will be free then, with a timezone (``free_at``).
+            for_h: for so many hours from then on.
         """
-        return await self._get("offers", _OFFERS, params=query_of(needs) if needs else {})
+        params = query_of(needs) if needs else {}
+        if groups is not None:
+            params["groups"] = list(groups) or [""]
+        if at is not None:
+            params |= {"at": at.isoformat(), "for_h": f"{for_h:g}"}
+        return await self._get("offers", _OFFERS, params=params)
 
     async def pools(self) -> list[PoolStatus]:
         """The pools and how many of their machines are in which state."""
         return await self._get("pools", _POOLS)
+
+    async def status(self) -> Status:
+        """How the whole service stands. Needs the scope ``read`` or ``operate``."""
+        return await self._get("status", _STATUS)
+
+    async def machine(self, machine_id: str) -> Machine:
+        """One machine, also one that is deleted. Needs the scope ``operate``."""
+        return await self._get(f"machines/{quote(machine_id, safe='')}", _MACHINE)
 
     async def machines(self) -> list[Machine]:
         """Every machine that is not deleted. Needs the scope ``operate``."""
@@ -120,7 +153,13 @@ class VmmClient:
         )
 
     async def acquire(
-        self, needs: Needs, *, owner: str | None = None, key: str | None = None
+        self,
+        needs: Needs,
+        *,
+        owner: str | None = None,
+        groups: Sequence[str] | None = None,
+        reservation: str | None = None,
+        key: str | None = None,
     ) -> Lease:
         """Ask for a machine; the answer is ACQUIRED or WAITING at once.
 
@@ -128,11 +167,15 @@ class VmmClient:
             needs: what it must have.
             owner: the user it is for; None is the token's own name. Another name
                 needs the scope ``lease:any``.
+            groups: those that the user is in, the most wanted first; needs it, too.
+            reservation: the booking that it is to be part of; None finds one that fits.
             key: repeating a request with the same key returns the same lease while
                 it lasts; None asks for one more machine.
 
         Raises:
             Impossible: no pool can ever meet the needs.
+            LimitReached: the user has as much as allowed.
+            NotAllowed: an environment for others, or a scope is missing.
             BadRequest: an unknown name in the needs.
         """
         return await self._transport.call(
@@ -140,7 +183,12 @@ class VmmClient:
             "leases",
             _LEASE,
             headers={"Idempotency-Key": key or uuid.uuid4().hex},
-            body=LeaseRequest(needs=needs, owner=owner).model_dump_json(),
+            body=LeaseRequest(
+                needs=needs,
+                owner=owner,
+                groups=None if groups is None else tuple(groups),
+                reservation=reservation,
+            ).model_dump_json(exclude_defaults=True),
         )
 
     async def lease(self, lease_id: str) -> Lease:
@@ -162,6 +210,10 @@ class VmmClient:
         if owner is not None:
             params["owner"] = owner
         return await self._get("leases", _LEASES, params=params)
+
+    async def history(self, lease_id: str) -> list[LeaseEvent]:
+        """What happened to the lease so far."""
+        return await self._get(f"leases/{quote(lease_id, safe='')}/history", _EVENTS)
 
     async def wait(self, lease_id: str, timeout_s: float) -> Lease:
         """The lease once it is not WAITING any more.
@@ -229,6 +281,66 @@ class VmmClient:
                 if time.monotonic() - gone_since > RECONNECT_S:
                     raise
             await asyncio.sleep(0.3)
+
+    async def book(
+        self,
+        needs: Needs,
+        *,
+        machines: int,
+        starts_at: datetime,
+        ends_at: datetime,
+        owner: str | None = None,
+        group: str = "",
+        key: str | None = None,
+    ) -> Reservation:
+        """Book machines for a time. Needs the scope ``lease:any`` or ``operate``.
+
+        Args:
+            needs: what each must have.
+            machines: at any moment of the time.
+            starts_at: from then on leases can be had of it; with a timezone.
+            ends_at: its leases end then.
+            owner: the user it is for; None is the token's own name.
+            group: whose members may use it; empty: the owner only.
+            key: repeating a request with the same key returns the same reservation.
+
+        Raises:
+            Impossible: no place has so many machines free in all that time.
+            LimitReached: the user or group would have too many booked at once.
+        """
+        request = ReservationRequest(
+            needs=needs,
+            machines=machines,
+            starts_at=starts_at,
+            ends_at=ends_at,
+            owner=owner,
+            group=group,
+        )
+        return await self._transport.call(
+            "POST",
+            "reservations",
+            _RESERVATION,
+            headers={"Idempotency-Key": key or uuid.uuid4().hex},
+            body=request.model_dump_json(),
+        )
+
+    async def reservations(
+        self, owner: str | None = None, *, over: bool = False
+    ) -> list[Reservation]:
+        """The reservations that the token may see; those over or cancelled only if ``over``."""
+        params = {"over": "true"} if over else {}
+        if owner is not None:
+            params["owner"] = owner
+        return await self._get("reservations", _RESERVATIONS, params=params)
+
+    async def reservation(self, reservation_id: str) -> Reservation:
+        """The reservation as it is now."""
+        return await self._get(f"reservations/{quote(reservation_id, safe='')}", _RESERVATION)
+
+    async def cancel(self, reservation_id: str) -> Reservation:
+        """Cancel a reservation; its leases go on. Cancelling twice is fine."""
+        path = f"reservations/{quote(reservation_id, safe='')}"
+        return await self._transport.call("DELETE", path, _RESERVATION)
 
     async def _get(
         self, path: str, answer: TypeAdapter[T], params: Mapping[str, str | list[str]] | None = None

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from datetime import datetime
 from typing import Any, Self, TypeVar
 
 from ..model import (
@@ -20,22 +21,26 @@ from ..model import (
     Machine,
     Needs,
     Offer,
+    PoolStatus,
+    Reservation,
     Session,
+    Status,
 )
-from ..pools.status import PoolStatus
 from .asynchronous import VmmClient
+from .operating_blocking import OperatingBlocking
+from .people_blocking import PeopleBlocking
 
 T = TypeVar("T")
 
 
-class Vmm:
+class Vmm(PeopleBlocking, OperatingBlocking):
     """The VMM, blocking. Arguments and methods are those of :class:`VmmClient`.
 
     Use it as ``with Vmm(url, token) as vmm:`` or call :meth:`close`.
     """
 
     def __init__(self, url: str, token: str | None = None, *, timeout_s: float = 30) -> None:
-        self._client = VmmClient(url, token, timeout_s=timeout_s)
+        self._client: VmmClient = VmmClient(url, token, timeout_s=timeout_s)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="vmm-client", daemon=True
@@ -62,21 +67,36 @@ class Vmm:
         self._thread.join()
         self._loop.close()
 
-    def environments(self) -> list[Environment]:
+    def environments(self, *, groups: Sequence[str] | None = None) -> list[Environment]:
         """See :meth:`VmmClient.environments`."""
-        return self._run(self._client.environments())
+        return self._run(self._client.environments(groups=groups))
 
     def locations(self) -> list[Location]:
         """See :meth:`VmmClient.locations`."""
         return self._run(self._client.locations())
 
-    def offers(self, needs: Needs | None = None) -> list[Offer]:
+    def offers(
+        self,
+        needs: Needs | None = None,
+        *,
+        groups: Sequence[str] | None = None,
+        at: datetime | None = None,
+        for_h: float = 0,
+    ) -> list[Offer]:
         """See :meth:`VmmClient.offers`."""
-        return self._run(self._client.offers(needs))
+        return self._run(self._client.offers(needs, groups=groups, at=at, for_h=for_h))
 
     def pools(self) -> list[PoolStatus]:
         """See :meth:`VmmClient.pools`."""
         return self._run(self._client.pools())
+
+    def status(self) -> Status:
+        """See :meth:`VmmClient.status`."""
+        return self._run(self._client.status())
+
+    def machine(self, machine_id: str) -> Machine:
+        """See :meth:`VmmClient.machine`."""
+        return self._run(self._client.machine(machine_id))
 
     def machines(self) -> list[Machine]:
         """See :meth:`VmmClient.machines`."""
@@ -86,9 +106,21 @@ class Vmm:
         """See :meth:`VmmClient.delete`."""
         return self._run(self._client.delete(machine_id, discard=discard))
 
-    def acquire(self, needs: Needs, *, owner: str | None = None, key: str | None = None) -> Lease:
+    def acquire(
+        self,
+        needs: Needs,
+        *,
+        owner: str | None = None,
+        groups: Sequence[str] | None = None,
+        reservation: str | None = None,
+        key: str | None = None,
+    ) -> Lease:
         """See :meth:`VmmClient.acquire`."""
-        return self._run(self._client.acquire(needs, owner=owner, key=key))
+        return self._run(
+            self._client.acquire(
+                needs, owner=owner, groups=groups, reservation=reservation, key=key
+            )
+        )
 
     def lease(self, lease_id: str) -> Lease:
         """See :meth:`VmmClient.lease`."""
@@ -99,6 +131,10 @@ class Vmm:
     ) -> list[Lease]:
         """See :meth:`VmmClient.leases`."""
         return self._run(self._client.leases(owner, ended=ended, held=held))
+
+    def history(self, lease_id: str) -> list[LeaseEvent]:
+        """See :meth:`VmmClient.history`."""
+        return self._run(self._client.history(lease_id))
 
     def wait(self, lease_id: str, timeout_s: float) -> Lease:
         """See :meth:`VmmClient.wait`."""
@@ -111,6 +147,42 @@ class Vmm:
     def release(self, lease_id: str) -> Lease:
         """See :meth:`VmmClient.release`."""
         return self._run(self._client.release(lease_id))
+
+    def book(
+        self,
+        needs: Needs,
+        *,
+        machines: int,
+        starts_at: datetime,
+        ends_at: datetime,
+        owner: str | None = None,
+        group: str = "",
+        key: str | None = None,
+    ) -> Reservation:
+        """See :meth:`VmmClient.book`."""
+        return self._run(
+            self._client.book(
+                needs,
+                machines=machines,
+                starts_at=starts_at,
+                ends_at=ends_at,
+                owner=owner,
+                group=group,
+                key=key,
+            )
+        )
+
+    def reservations(self, owner: str | None = None, *, over: bool = False) -> list[Reservation]:
+        """See :meth:`VmmClient.reservations`."""
+        return self._run(self._client.reservations(owner, over=over))
+
+    def reservation(self, reservation_id: str) -> Reservation:
+        """See :meth:`VmmClient.reservation`."""
+        return self._run(self._client.reservation(reservation_id))
+
+    def cancel(self, reservation_id: str) -> Reservation:
+        """See :meth:`VmmClient.cancel`."""
+        return self._run(self._client.cancel(reservation_id))
 
     def events(self, lease_id: str, since: int = 0) -> Iterator[LeaseEvent]:
         """See :meth:`VmmClient.events`."""

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 
 from rich.text import Text
 
-from ..model import Environment, Lease, LeaseState, Offer, Size
+from ..model import Environment, Lease, LeaseState, MachineState, Offer, Size
 from .parsing import Commands, needs_of, takes_needs, vmm_of
 from .tables import Display
 
@@ -32,6 +32,15 @@ def add(commands: Commands) -> None:
     )
     takes_needs(acquires)
     acquires.add_argument("--owner", help="the user it is for (needs the scope lease:any)")
+    acquires.add_argument(
+        "--group",
+        action="append",
+        metavar="NAME",
+        help="that the user is in (needs the scope lease:any); repeat, the most wanted first",
+    )
+    acquires.add_argument(
+        "--reservation", metavar="ID", help="the booking that it is part of; else one that fits"
+    )
     acquires.add_argument("--key", help="the same key returns the same lease while it lasts")
     acquires.add_argument(
         "--wait",
@@ -44,6 +53,11 @@ def add(commands: Commands) -> None:
     lists = commands.asking("leases", "The leases you may see.", "vmm leases --all", leases)
     lists.add_argument("--owner", help="of this user only")
     lists.add_argument("--all", action="store_true", help="also those that are over")
+    lists.add_argument(
+        "--held",
+        action="store_true",
+        help="only those that are over and whose machine is kept: see `vmm undelete`",
+    )
     releases = commands.asking(
         "release", "End leases; their machines are deleted.", "vmm release 3f2a9c", release
     )
@@ -66,7 +80,13 @@ def acquire(options: argparse.Namespace) -> None:
     """Ask for a machine, and wait for it if told to."""
     display = Display(options.json)
     with vmm_of(options) as vmm:
-        lease = vmm.acquire(needs_of(options), owner=options.owner, key=options.key)
+        lease = vmm.acquire(
+            needs_of(options),
+            owner=options.owner,
+            groups=options.group,
+            reservation=options.reservation,
+            key=options.key,
+        )
         if options.wait is not None and lease.state is LeaseState.WAITING:
             with show_waiting(display, lease):
                 lease = vmm.wait(lease.id, options.wait)
@@ -76,7 +96,8 @@ def acquire(options: argparse.Namespace) -> None:
 def leases(options: argparse.Namespace) -> None:
     """List leases."""
     with vmm_of(options) as vmm:
-        show_leases(Display(options.json), vmm.leases(options.owner, ended=options.all))
+        found = vmm.leases(options.owner, ended=options.all, held=options.held)
+        show_leases(Display(options.json), found)
 
 
 def release(options: argparse.Namespace) -> None:
@@ -138,7 +159,7 @@ def show_leases(display: Display, found: Sequence[Lease]) -> None:
     """Leases."""
     display.show(
         found,
-        ("lease", "owner", "state", "environment", "location", "size", "since", "address"),
+        ("lease", "owner", "state", "environment", "location", "size", "since", "ends", "address"),
         (_lease_row(item) for item in found),
         "no leases",
     )
@@ -188,5 +209,16 @@ def _lease_row(lease: Lease) -> tuple[str, ...]:
         machine.location if machine else ", ".join(lease.needs.locations) or "any",
         machine.size.name if machine else "",
         f"{lease.created_at:%Y-%m-%d %H:%M:%S}",
+        _ends(lease),
         (machine.address or "") if machine else "",
     )
+
+
+def _ends(lease: Lease) -> str:
+    """When a lease ends; of one that is over, until when it can be taken back."""
+    if lease.ended_at is None:
+        return f"{lease.ends_at:%Y-%m-%d %H:%M}" if lease.ends_at else ""
+    kept = lease.machine.kept_until if lease.machine else None
+    if kept is None or lease.machine is None or lease.machine.state is not MachineState.HELD:
+        return ""
+    return f"back until {kept:%Y-%m-%d %H:%M}"

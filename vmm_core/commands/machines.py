@@ -1,4 +1,4 @@
-"""``vmm machines``, ``delete``."""
+"""``vmm machines``, ``delete``, ``console``."""
 
 from __future__ import annotations
 
@@ -24,6 +24,33 @@ def add(commands: Commands) -> None:
     deletes.add_argument("machine", nargs="+", help="a machine's id, from `vmm machines`")
     deletes.add_argument(
         "--discard", action="store_true", help="also what a machine holds that is nowhere else"
+    )
+    reads = commands.asking(
+        "console",
+        "What a machine wrote to its console, also one that failed and is kept "
+        "(needs the scope operate).",
+        "vmm console vmm-4f20c19be7aa",
+        console,
+    )
+    reads.add_argument("machine", help="a machine's id, from `vmm machines`")
+
+
+def console(options: argparse.Namespace) -> None:
+    """Show the end of a machine's console."""
+    display = Display(options.json)
+    with vmm_of(options) as vmm:
+        found = vmm.console(options.machine)
+    if display.as_json:
+        display.print_json(found.model_dump(mode="json"))
+    else:
+        display.out.out(plain(found.text).rstrip("\n"), highlight=False)
+
+
+def plain(text: str) -> str:
+    """Text of a machine that does nothing to the terminal that shows it."""
+    return "".join(
+        each if each.isprintable() or each in "\n\t" else f"\\x{ord(each):02x}"
+        for each in text.replace("\r\n", "\n")
     )
 
 

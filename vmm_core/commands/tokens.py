@@ -28,6 +28,14 @@ def add(commands: Commands) -> None:
         "operate the service (repeat for several)",
     )
     makes.add_argument(
+        "--group",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="that its holder is in (repeat for several, the most wanted first); "
+        "not for frontends, which say it of their users with each request",
+    )
+    makes.add_argument(
         "--tokens-file",
         type=Path,
         default=Path("vmm-tokens.yaml"),
@@ -44,8 +52,9 @@ def token(options: argparse.Namespace) -> None:
     from ..tokens import Scope, add_token
 
     scopes = tuple(Scope(scope) for scope in dict.fromkeys(options.scope))
+    groups = tuple(dict.fromkeys(options.group))
     if options.output is None:
-        print(add_token(options.tokens_file, options.name, scopes))
+        print(add_token(options.tokens_file, options.name, scopes, groups))
         return
     try:
         descriptor = os.open(options.output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -53,7 +62,7 @@ def token(options: argparse.Namespace) -> None:
         raise BadRequest(f"{options.output} cannot be made: {error.strerror}") from None
     with os.fdopen(descriptor, "w") as file:
         try:
-            print(add_token(options.tokens_file, options.name, scopes), file=file)
+            print(add_token(options.tokens_file, options.name, scopes, groups), file=file)
         except VmmError:
             options.output.unlink()
             raise

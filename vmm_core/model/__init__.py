@@ -6,7 +6,7 @@ Units are in the names: ``ram_gb`` is GiB, ``*_s`` is seconds, times are
 timezone-aware UTC.
 """
 
-from .base import Name, Noun
+from .base import GroupName, Name, Noun
 from .catalogue import CloudAccount, Environment, Location, Pool
 from .leases import (
     Candidate,
@@ -19,20 +19,28 @@ from .leases import (
     Offer,
     QueuePlace,
 )
-from .machines import Machine, MachineState, Size
+from .machines import ConsoleLog, Machine, MachineState, Size
 from .people import AuditEntry, Member, Reservation, Role, Switch
 from .rules import Lifetime, Limit
 from .sessions import HOLD_FOLDER, Daemon, File, Handover, Program, Session
+from .sizing import CalendarRule, Events, ForecastRule, ScheduleRule, Sizing
+from .status import CloudStatus, PoolStatus, ReplicaStatus, Status
 
 __all__ = [
     "HOLD_FOLDER",
     "AuditEntry",
+    "CalendarRule",
     "Candidate",
     "CloudAccount",
+    "CloudStatus",
+    "ConsoleLog",
     "Daemon",
     "Environment",
+    "Events",
     "Explanation",
     "File",
+    "ForecastRule",
+    "GroupName",
     "Handover",
     "Lease",
     "LeaseEvent",
@@ -49,11 +57,16 @@ __all__ = [
     "Noun",
     "Offer",
     "Pool",
+    "PoolStatus",
     "Program",
     "QueuePlace",
+    "ReplicaStatus",
     "Reservation",
     "Role",
+    "ScheduleRule",
     "Session",
     "Size",
+    "Sizing",
+    "Status",
     "Switch",
 ]

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from .base import Name, Noun
+from .sizing import Sizing
 
 
 class Environment(Noun):
@@ -72,6 +73,7 @@ class Pool(Noun):
         default=0, ge=0, description="failed machines kept for an operator to look at"
     )
     paused: bool = Field(default=False, description="create nothing; leases go on")
+    sizing: Sizing = Field(default=Sizing(), description="how `ready` changes with time")
 
     @property
     def name(self) -> str:

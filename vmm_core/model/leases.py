@@ -75,7 +75,10 @@ class Explanation(Noun):
 
     summary: str
     elsewhere: str = Field(default="", description="why it is not where it would first have been")
-    trouble: str = Field(default="", description="which places make no machines now")
+    trouble: str = Field(
+        default="", description="which places make no machines now, or which limit is reached"
+    )
+    held: str = Field(default="", description="the limit that keeps it waiting")
     candidates: tuple[Candidate, ...] = ()
 
 
@@ -118,6 +121,9 @@ class Offer(Noun):
     free: int = Field(description="vacant now")
     booting: int = Field(description="on their way")
     next_in_s: float | None = Field(description="estimate until the next is free; 0 if free now")
+    free_at: int | None = Field(
+        default=None, description="neither leased nor booked at the time that was asked for"
+    )
     available: bool = Field(description="False if a request would be refused")
     reason: str = Field(
         default="", description="for people: why not available, or why one would wait"
@@ -130,6 +136,17 @@ class LeaseEvent(Noun):
     lease: str
     number: int = Field(description="counts from 0 within the lease; ask from here on")
     at: datetime
-    stage: Literal["requested", "claimed", "waiting", "binding", "ready", "refused", "released"]
+    stage: Literal[
+        "requested",
+        "claimed",
+        "waiting",
+        "binding",
+        "ready",
+        "warning",
+        "extended",
+        "refused",
+        "released",
+        "restored",
+    ]
     percent: int = Field(ge=0, le=100)
     message: str

@@ -61,8 +61,21 @@ class Machine(Noun):
     replica: str | None = Field(
         default=None, description="the service's process that its agent is connected to"
     )
+    agent_lost_at: datetime | None = Field(
+        default=None, description="since when its agent is connected to none"
+    )
     kept_until: datetime | None = Field(
         default=None, description="held so long after its lease, which can be taken back until then"
     )
     created_at: datetime
     changed_at: datetime
+
+
+class ConsoleLog(Noun):
+    """The end of what a machine wrote to its console."""
+
+    machine: str
+    kept: bool = Field(
+        description="read when the machine failed, and kept with it; else read from its cloud now"
+    )
+    text: str = Field(description="as the machine wrote it: escape it before it is shown")

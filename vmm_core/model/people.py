@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 
@@ -17,16 +18,25 @@ class Reservation(Noun):
     id: str
     owner: str = Field(description="who may use it, beside the members of its group")
     group: str = Field(default="", description="whose members may use it; empty: the owner only")
-    frontend: str
+    frontend: str = Field(description="who asked: the token's name")
     key: str = Field(description="idempotency key, unique per frontend and owner")
     needs: Needs
     pool: str = Field(description="where the machines are, chosen when it was booked")
-    machines: int = Field(ge=1)
-    used: int = Field(default=0, ge=0, description="machines that leases got of it so far")
+    machines: int = Field(ge=1, description="at any moment of it")
+    used: int = Field(default=0, ge=0, description="of them that leases have now")
+    ready_from: datetime = Field(description="from then on machines are made for it")
     starts_at: datetime
-    ends_at: datetime
+    ends_at: datetime = Field(description="its leases end then, too")
     created_at: datetime
     cancelled_at: datetime | None = None
+
+    def is_open(self, now: datetime) -> bool:
+        """Whether leases can be had of it."""
+        return self.cancelled_at is None and self.starts_at <= now < self.ends_at
+
+    def is_for(self, owner: str, groups: Collection[str]) -> bool:
+        """Whether a user in these groups may use it."""
+        return owner == self.owner or (bool(self.group) and self.group in groups)
 
 
 class Role(StrEnum):

@@ -8,6 +8,9 @@ from pydantic import Field, model_validator
 
 from .base import Name, Noun
 
+TEN_YEARS = 10 * 366 * 24
+"""In hours: more is no time that a lease lasts."""
+
 
 class Limit(Noun):
     """The most that a user or a group may have at once. One that names somebody wins over ``each``.
@@ -49,13 +52,22 @@ class Lifetime(Noun):
 
     groups: tuple[str, ...] = Field(default=(), description="for these only; empty is all")
     environments: tuple[Name, ...] = Field(default=(), description="of these only; empty is all")
-    hours: float | None = Field(default=None, gt=0, description="from its start to its end")
-    extend_hours: float = Field(default=0, ge=0, description="that an extension adds; 0 is none")
+    hours: float | None = Field(
+        default=None, gt=0, le=TEN_YEARS, description="from its start to its end"
+    )
+    extend_hours: float = Field(
+        default=0, ge=0, le=TEN_YEARS, description="that an extension adds; 0 is none"
+    )
     extensions: int = Field(default=0, ge=0, description="how often it can be extended")
-    warn_hours: float = Field(default=1, ge=0, description="before the end it is warned of")
+    warn_hours: float = Field(
+        default=1, ge=0, le=TEN_YEARS, description="before the end it is warned of"
+    )
     idle_hours: float | None = Field(
-        default=None, gt=0, description="without any activity on the machine; then it ends"
+        default=None,
+        gt=0,
+        le=TEN_YEARS,
+        description="without any activity on the machine; then it ends",
     )
     undelete_hours: float = Field(
-        default=0, ge=0, description="after the end in which it can be taken back"
+        default=0, ge=0, le=TEN_YEARS, description="after the end in which it can be taken back"
     )

@@ -11,7 +11,6 @@ import asyncio
 import hashlib
 import logging
 import secrets
-from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 
 from ..allocation.facts import PoolFacts
@@ -26,34 +25,41 @@ from ..clouds.base import (
 from ..model import Machine
 from ..model import MachineState as S
 from ..store import Store
+from ..store.records import Fence, MachineRow
 from .backoff import after_cloud_error, after_failure
 from .inventory import Inventory
 from .policy import Policy
+from .tasks import Tasks
 
 _log = logging.getLogger(__name__)
 
+_LATE_S = 5
+"""A create that is only sent this long after its row was written may have been given up since."""
+
 
 class Effects:
-    """What is under way at the clouds in this process."""
+    """Creates and deletes of this process.
+
+    Args:
+        store: the ledger.
+        inventory: the catalogue with its clouds.
+        policy: how long to wait.
+        tasks: what is under way.
+        holder: under which name the pools are worked here.
+    """
 
     def __init__(
-        self, store: Store, inventory: Inventory, policy: Policy, done: Callable[[], None]
+        self, store: Store, inventory: Inventory, policy: Policy, tasks: Tasks, holder: str
     ) -> None:
-        """``done`` is called whenever something ended."""
         self._store = store
         self._inventory = inventory
         self._policy = policy
-        self._done = done
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks = tasks
+        self._holder = holder
         self._deletes_failed: dict[str, tuple[int, datetime]] = {}
 
-    @property
-    def in_flight(self) -> frozenset[str]:
-        """Machines that are being created or deleted now."""
-        return frozenset(self._tasks)
-
     async def create(self, facts: PoolFacts) -> None:
-        """Write a machine's row and begin to make it."""
+        """Write a machine's row and begin to make it, if the pool still is ours."""
         now = self._store.now()
         token = secrets.token_urlsafe(32)
         machine = Machine(
@@ -69,15 +75,16 @@ class Effects:
             changed_at=now,
         )
         digest = hashlib.sha256(token.encode()).hexdigest()
-        await self._store.machines.add(machine, enrolment_sha256=digest)
-        self._begin(machine.id, self._create(facts, machine, token))
+        fence = Fence(facts.name, self._holder)
+        if await self._store.machines.add(machine, enrolment_sha256=digest, fence=fence):
+            self._tasks.begin(machine.id, self._create(facts, machine, token))
 
-    def delete(self, machine: Machine) -> None:
+    def delete(self, machine: MachineRow) -> None:
         """Begin to delete a machine whose row says deleting, unless it is time to wait."""
         _, not_before = self._deletes_failed.get(machine.id, (0, self._store.now()))
         known = machine.cloud in self._inventory.clouds
         if known and machine.id not in self._tasks and self._store.now() >= not_before:
-            self._begin(machine.id, self._delete(machine))
+            self._tasks.begin(machine.id, self._delete(machine))
 
     async def observe(self, machine_id: str, seen: CloudMachine) -> None:
         """Note what a cloud says of a machine."""
@@ -97,11 +104,10 @@ class Effects:
         """A machine became vacant: its pool's failures are over."""
         machine = await self._store.machines.get(machine_id)
         await self._store.pools.resume(machine.pool)
-        self._done()
 
     async def failed(self, pool: str, fingerprint: str, reason: str) -> None:
         """A machine of the pool is of no use: the pool pauses."""
-        before = (await self._store.ledger()).backoffs.get(pool)
+        before = await self._store.pools.backoff(pool)
         backoff = after_failure(
             before,
             pool=pool,
@@ -113,40 +119,17 @@ class Effects:
         await self._store.pools.back_off(backoff)
         _log.warning("pool %s pauses: %s", pool, backoff.reason)
 
-    async def settle(self) -> None:
-        """Return when nothing is in flight."""
-        while self._tasks:
-            await asyncio.wait(self._tasks.values())
-
-    async def stop(self, timeout_s: float) -> None:
-        """Let what is in flight end, for so long; the rest is looked up at the next start."""
-        tasks = list(self._tasks.values())
-        if tasks:
-            await asyncio.wait(tasks, timeout=timeout_s)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _begin(self, machine_id: str, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work, name=f"machine {machine_id}")
-        self._tasks[machine_id] = task
-
-        def ended(task: asyncio.Task[None]) -> None:
-            self._tasks.pop(machine_id, None)
-            if not task.cancelled() and (error := task.exception()):
-                _log.error("machine %s: %s", machine_id, error, exc_info=error)
-            self._done()
-
-        task.add_done_callback(ended)
-
     async def _create(self, facts: PoolFacts, machine: Machine, token: str) -> None:
+        if self._store.now() - machine.created_at > timedelta(seconds=_LATE_S):
+            await self._store.machines.explain(machine.id, "looked up at its cloud: it was late")
+            return
         spec = MachineSpec(
             name=machine.id,
             owner=self._store.installation,
             image=facts.environment.image,
             size=facts.size,
             user_data=self._inventory.user_data(facts, machine.id, token),
-            ports=self._policy.ports,
+            ports=(*self._policy.ports, *self._inventory.ports(facts)),
             tags={"pool": facts.name},
         )
         try:
@@ -169,7 +152,7 @@ class Effects:
         await self._store.machines.move(
             machine.id, S.DELETED, reason=str(error), only_from={S.REQUESTED}
         )
-        backoffs = (await self._store.ledger()).backoffs
+        backoffs = await self._store.pools.backoffs()
         pools = [facts]
         if isinstance(error, Throttled):  # a matter of the whole account
             pools = [f for f in self._inventory.facts() if f.pool.cloud == machine.cloud]
@@ -186,14 +169,14 @@ class Effects:
             )
         _log.warning("pool %s pauses: %s", facts.name, error)
 
-    async def _delete(self, machine: Machine) -> None:
+    async def _delete(self, machine: MachineRow) -> None:
         cloud = self._inventory.clouds[machine.cloud]
         try:
             async with asyncio.timeout(self._policy.delete_deadline_s):
                 ids = [machine.cloud_id] if machine.cloud_id else []
                 if not ids:
                     owned = await cloud.list_owned(self._store.installation)
-                    ids = [seen.id for seen in owned if seen.name == machine.id]
+                    ids = [seen.id for seen in owned if machine.id in (seen.name, seen.of)]
                 for cloud_id in ids:
                     await cloud.delete(cloud_id)
         except (CloudError, TimeoutError) as error:

@@ -10,22 +10,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
 from .. import __version__
+from ..agent.access import SshAccess
 from ..agent.protocol import UserData
-from ..allocation.explain import Decision, decide
-from ..allocation.facts import Counts, PoolFacts, Silent
+from ..allocation.facts import PoolFacts, Silent
+from ..allocation.rules import Rules
 from ..allocation.trouble import Trouble
 from ..catalogue import Catalogue, nearest
 from ..clouds.base import Cloud, CloudError, SizeFact
 from ..clouds.registry import cloud_class
 from ..errors import CatalogueError
-from ..model import Needs, Pool
+from ..lifetimes.rules import ends_at
+from ..model import Pool
 from .backoff import trouble_of
+
+_WEBSOCKIFY = 443
+"""Where the browser finds the desktop of a machine with SSH."""
 
 
 class Silence(NamedTuple):
@@ -56,8 +62,10 @@ class Inventory:
         self.clouds = MappingProxyType(dict(clouds))
         self.silent: dict[str, Silence] = dict.fromkeys(clouds, NOT_ASKED)
         """Clouds whose sizes are not known, with why."""
-        self.troubles: Mapping[str, tuple[Trouble, bool]] = {}
-        """For each pool in trouble: which, and whether it lasts until an operator acts."""
+        self._troubles: Mapping[str, tuple[Trouble, bool]] = {}
+        self._shut: frozenset[str] = frozenset()
+        self._draining: Mapping[str, str] = {}
+        self._told: tuple[PoolFacts, ...] | None = None
         self._service_url = service_url
         self._public_key = public_key
         self._facts: dict[str, PoolFacts] = {}
@@ -103,6 +111,7 @@ class Inventory:
                 if pool.cloud != name:
                     continue
                 if pool.size in sizes:
+                    self._told = None
                     self._facts[pool.name] = self._fact(pool, sizes[pool.size])
                 else:
                     mistakes.append(
@@ -115,13 +124,32 @@ class Inventory:
 
     def facts(self) -> tuple[PoolFacts, ...]:
         """The pools whose clouds have told their sizes, in the catalogue's order."""
-        return tuple(
-            self._with_trouble(self._facts[n]) for n in self.catalogue.pools if n in self._facts
-        )
+        if self._told is None:
+            self._told = tuple(
+                self._as_it_is_now(self._facts[n]) for n in self.catalogue.pools if n in self._facts
+            )
+        return self._told
 
-    def decide(self, needs: Needs, counts: Mapping[str, Counts]) -> Decision:
-        """Filter and rank the pools for one request."""
-        return decide(needs, self.facts(), counts, self.unanswered())
+    def tell_troubles(self, troubles: Mapping[str, tuple[Trouble, bool]]) -> None:
+        """For each pool in trouble: which, and whether it lasts until an operator acts."""
+        if troubles != self._troubles:
+            self._troubles, self._told = dict(troubles), None
+
+    def tell_switches(self, shut: Collection[str], draining: Mapping[str, str]) -> None:
+        """Which pools operators paused, and which clouds they drain, with who does and why."""
+        if (frozenset(shut), draining) != (self._shut, self._draining):
+            self._shut, self._draining, self._told = frozenset(shut), dict(draining), None
+
+    @property
+    def decide(self) -> Rules:
+        """By which machines are given out now: filters and ranks the pools for one request."""
+        catalogue = self.catalogue
+        return Rules(
+            self.facts(),
+            self.unanswered(),
+            catalogue.limits,
+            partial(ends_at, catalogue.lifetimes),
+        )
 
     def unanswered(self) -> tuple[Silent, ...]:
         """What the catalogue has at clouds that have not told their sizes, in its order."""
@@ -149,12 +177,27 @@ class Inventory:
             enrolment_token=enrolment_token,
             public_key=self._public_key,
             preload=pool.environment.preload,
+            ssh=self._ssh(pool.environment.name),
         ).model_dump_json()
 
-    def _with_trouble(self, facts: PoolFacts) -> PoolFacts:
-        if facts.name not in self.troubles:
+    def ports(self, pool: PoolFacts) -> tuple[int, ...]:
+        """Ports of a machine that are dialled besides the session's own."""
+        ssh = self._ssh(pool.environment.name)
+        return (ssh.port, _WEBSOCKIFY) if ssh else ()
+
+    def _ssh(self, environment: str) -> SshAccess | None:
+        """How machines of an environment are reached over SSH; None: they are not."""
+        topcat = self.catalogue.topcat
+        return topcat.access_of(environment) if topcat else None
+
+    def _as_it_is_now(self, facts: PoolFacts) -> PoolFacts:
+        if facts.pool.cloud in self._draining:
+            facts = replace(facts, unavailable=self._draining[facts.pool.cloud])
+        if facts.name in self._shut:
+            facts = replace(facts, pool=facts.pool.model_copy(update={"paused": True}))
+        if facts.name not in self._troubles:
             return facts
-        trouble, stopped = self.troubles[facts.name]
+        trouble, stopped = self._troubles[facts.name]
         return replace(facts, trouble=trouble, stopped=stopped)
 
     def _fact(self, pool: Pool, fact: SizeFact) -> PoolFacts:
@@ -169,6 +212,8 @@ class Inventory:
             "key": self._public_key,
             "version": __version__,
         }
+        if ssh := self._ssh(environment.name):
+            built_from["ssh"] = ssh.model_dump(mode="json")
         canonical = json.dumps(built_from, sort_keys=True)
         return PoolFacts(
             pool=pool,

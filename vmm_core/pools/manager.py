@@ -1,9 +1,10 @@
-"""Makes the pools what the plan says.
+"""Makes the pools what the plan says: the order in which things are done.
 
-One step: list the clouds, read the ledger, reconcile the two, serve who waits,
-plan (pure), act. A machine's row is written before its cloud is asked for it,
-under the name that it has there too, so that whatever is killed in between is
-found again. Creates and deletes run beside the steps (:mod:`.effects`).
+One step: list the clouds, read the ledger once, reconcile the two, serve who waits,
+plan (pure), act. A machine's row is written before its cloud is asked for
+anything, under the name that it has there too, so that whatever is killed in between
+is found again. What is asked of clouds runs beside the steps. A step that finds all
+as it should be writes nothing.
 
 Several managers may run; each works the pools whose lock it holds.
 """
@@ -13,53 +14,100 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from ..allocation.facts import BOOTING, Counts
-from ..allocation.trouble import Trouble
-from ..clouds.base import CloudError, CloudMachine
-from ..errors import CatalogueError
-from ..model import Machine
+from ..clouds.base import CloudMachine, ResourceKind
+from ..lifetimes.keeper import Keeper
+from ..model import CloudStatus, ConsoleLog, PoolStatus
 from ..model import MachineState as S
 from ..store import Store
-from ..store.records import Ledger
+from ..store.records import Ledger, Stock
+from .act import Acts
 from .agents import Agents
+from .asking import Asking
+from .closing import close_down
 from .effects import Effects
+from .findings import Findings
+from .floors import Floors, Targets
+from .hands import Hands, draining, paused
 from .held import Held
 from .inventory import Inventory
-from .plan import Pause, PoolPlan, Snapshot, plan
+from .keeping import Keeping
+from .locks import Locks
+from .orphans import Orphans
+from .planning import Planning
 from .policy import Policy
-from .reconcile import reconcile
-from .status import PoolStatus
+from .snapshot import PoolPlan
+from .standby import Standby
+from .status import cloud_statuses, pool_statuses
 from .survey import Survey
+from .tally import Tally, tally_of
+from .tasks import Tasks
+from .told import Told
+from .waiting import Waiting
+from .watch import Watch
 
 _log = logging.getLogger(__name__)
 
 
 class PoolManager:
-    """Keeps machines ready, and gets them for people who wait."""
+    """Keeps machines ready, and gets them for people who wait.
+
+    Args:
+        store: the ledger.
+        inventory: the catalogue with its clouds.
+        agents: the connections to the machines.
+        policy: the numbers to go by.
+        holder: under which name the pools are worked here; None makes one.
+        floors: how many machines should be vacant; None is what the catalogue says.
+    """
 
     def __init__(
-        self, store: Store, inventory: Inventory, agents: Agents, *, policy: Policy | None = None
+        self,
+        store: Store,
+        inventory: Inventory,
+        agents: Agents,
+        *,
+        policy: Policy | None = None,
+        holder: str | None = None,
+        floors: Floors | None = None,
     ) -> None:
         self._store = store
         self._inventory = inventory
-        self._agents = agents
-        self._policy = policy or Policy()
-        self._holder = f"manager-{uuid.uuid4().hex}"
+        self._policy = policy = policy or Policy()
+        holder = holder or f"manager-{uuid.uuid4().hex}"
         self._wake = asyncio.Event()
         self._stepping = asyncio.Lock()
-        self._effects = Effects(store, inventory, self._policy, self.wake)
-        self._survey = Survey(inventory.clouds, store.installation, self._policy, store.now)
-        self.held = Held(store, agents, self._policy, self.wake)
-        self._asking: asyncio.Task[None] | None = None
+        self._tasks = tasks = Tasks(self.wake)
+        self._effects = Effects(store, inventory, policy, tasks, holder)
+        self._standby = Standby(store, inventory, policy, tasks, self._effects)
+        self._keeping = Keeping(store, inventory, policy, tasks)
+        self._acts = Acts(store, self._effects, self._standby, self._keeping, holder)
+        self._orphans = Orphans(store, inventory, policy, tasks)
+        self._findings = Findings(
+            store, agents, policy, self._effects, self._standby, self._orphans
+        )
+        self._survey = Survey(inventory.clouds, store.installation, policy, store.now)
+        self._asking = Asking(inventory, policy)
+        self._locks = Locks(store, policy, holder)
+        self._waiting = Waiting(store, inventory, policy)
+        self._watch = Watch(store, agents, policy, self.agent_ready)
+        self._planning = Planning(
+            inventory,
+            self._survey,
+            self._standby,
+            Targets(floors, store.reservations.taken),
+            policy,
+        )
+        self.held = Held(store, agents, policy, self.wake)
+        self.keeper = Keeper(store, inventory, agents, self.wake)
+        self._told = Told(store, inventory, self._effects, self.keeper, self.wake)
+        self.hands = Hands(store, inventory, self.wake)
+        self._held_before = True
         self._plans: dict[str, PoolPlan] = {}
         self._forget_at = store.now()
-        self._missing_since: dict[str, datetime] = {}
-        self._lost_since: dict[str, datetime] = {}
 
     # Called by others
 
@@ -68,35 +116,20 @@ class PoolManager:
         self._wake.set()
 
     async def agent_ready(self, machine_id: str) -> None:
-        """The machine's agent says that it can be bound."""
-        self._lost_since.pop(machine_id, None)
-        if await self._store.agents.ready(machine_id, self._inventory.decide):
-            await self._effects.succeeded(machine_id)
-        self.wake()
+        """See :meth:`.told.Told.ready`."""
+        await self._told.ready(machine_id)
 
     async def agent_failed(self, machine_id: str, reason: str) -> None:
-        """The machine can never be ready: it goes, and its pool pauses."""
-        failed = await self._store.machines.fail(
-            machine_id, reason=reason, message=reason, only_from=BOOTING
-        )
-        if failed:
-            machine = await self._store.machines.get(machine_id)
-            await self._effects.failed(machine.pool, machine.fingerprint, f"{machine_id}: {reason}")
-        self.wake()
+        """See :meth:`.told.Told.failed`."""
+        await self._told.failed(machine_id, reason)
 
     async def agent_lost(self, machine_id: str) -> None:
         """The machine's agent has no connection any more; it may come back."""
-        self._lost_since.setdefault(machine_id, self._store.now())
+        await self._store.agents.lost(machine_id)
 
     async def session_ended(self, machine_id: str, exit_status: int | None = None) -> None:
-        """The session's program ended by itself: so does the lease."""
-        lease_id = await self._store.leases.holder_of(machine_id)
-        if lease_id is not None:
-            how = "" if exit_status is None else f" with exit status {exit_status}"
-            await self._store.leases.end(
-                lease_id, f"the session ended by itself{how}", settled=False
-            )
-            self.wake()
+        """See :meth:`.told.Told.session_ended`."""
+        await self._told.session_ended(machine_id, exit_status)
 
     async def resume(self, pool: str) -> None:
         """Let a pool that backs off try again now."""
@@ -105,37 +138,36 @@ class PoolManager:
 
     async def status(self) -> list[PoolStatus]:
         """All pools: the catalogue's in its order, then those that only have machines left."""
-        ledger = await self._store.ledger()
-        catalogue = self._inventory.catalogue
-        states: dict[str, Counter[S]] = {name: Counter() for name in catalogue.pools}
-        location = {}
-        for machine in ledger.machines:
-            states.setdefault(machine.pool, Counter())[machine.state] += 1
-            location[machine.pool] = machine.location
-        found = []
-        for name, counted in states.items():
-            pool = catalogue.pools.get(name)
-            if pool is not None:
-                location[name] = catalogue.clouds[pool.cloud].location
-            planned = self._plans.get(name)
-            backoff = ledger.backoffs.get(name)
-            silent = self._inventory.silent.get(pool.cloud) if pool else None
-            found.append(
-                PoolStatus(
-                    name=name,
-                    pool=pool,
-                    location=location[name],
-                    machines=dict(counted),
-                    failures=backoff.failures if backoff else 0,
-                    hold=silent.reason if silent else planned.hold if planned else "",
-                    hold_until=planned.until if planned else None,
-                )
-            )
-        return found
+        return pool_statuses(
+            self._inventory,
+            await self._store.machines.tally(),
+            self._plans,
+            await self._store.pools.backoffs(),
+            await self._store.switches.all(),
+        )
+
+    async def clouds(self) -> list[CloudStatus]:
+        """All clouds of the catalogue."""
+        return cloud_statuses(
+            self._inventory,
+            await self._store.machines.tally(),
+            await self._survey.limits(),
+            {name: pause.reason for name, pause in self._survey.mute.items()},
+            self.orphans(),
+            await self._store.switches.all(),
+        )
+
+    async def console(self, machine_id: str) -> ConsoleLog:
+        """See :meth:`.keeping.Keeping.console`."""
+        return await self._keeping.console(machine_id)
+
+    def orphans(self) -> dict[str, dict[ResourceKind, int]]:
+        """For each cloud, what its last list showed that no ledger has, by kind."""
+        return self._orphans.counts()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Step until ``stop`` is set. Machines are left as they are."""
-        for pool, backoff in (await self._store.ledger()).backoffs.items():
+        for pool, backoff in (await self._store.pools.backoffs()).items():
             if backoff.until is None:  # a restart is an operator's "try again"
                 await self._store.pools.resume(pool)
         stopped = asyncio.create_task(stop.wait())
@@ -155,236 +187,95 @@ class PoolManager:
                 woken.cancel()
         finally:
             stopped.cancel()
-            await self._effects.stop(timeout_s=2)
+            await self._tasks.stop(timeout_s=2)
             await self.held.stop()
+            await self.keeper.stop()
             await self.stop_asking()
             with suppress(Exception):  # the locks run out by themselves
-                await self._store.pools.unlock(self._holder)
+                await self._locks.release()
 
     async def settle(self) -> None:
-        """Return when no create and no delete is in flight."""
-        await self._effects.settle()
-
-    async def step(self) -> bool:
-        """One step; whether machines are on their way in or out."""
-        async with self._stepping:
-            return await self._step()
-
-    async def drain(self, timeout_s: float) -> list[str]:
-        """End all leases and delete every machine, for a service that goes for good.
-
-        Sessions are ended first, so that what they hold can be sent; what is not
-        sent by then is lost, and said. Call it when ``run`` has ended. Returns the
-        names of machines that are left.
-        """
-        for lease in await self._store.leases.all():
-            settled = await self._store.leases.binding(lease.id) is None
-            await self._store.leases.end(lease.id, "the service was shut down", settled=settled)
-        end = asyncio.get_running_loop().time() + timeout_s
-        await self.held.end_all(await self._store.machines.all(), timeout_s / 2)
-        for machine in await self._store.machines.all():
-            if machine.holding:
-                _log.error("machine %s is deleted with %s", machine.id, machine.holding)
-        while True:
-            for machine in (await self._store.ledger()).machines:
-                await self._store.machines.move(machine.id, S.DELETING, reason="shut down")
-                self._effects.delete(machine)
-            left = await self._left()
-            if not left or asyncio.get_running_loop().time() >= end:
-                return left
-            await asyncio.sleep(0.2)
-
-    # The parts of a step
-
-    async def _step(self) -> bool:
-        await self._ask_sizes()
-        busy_before = self._effects.in_flight
-        lists = await self._survey.lists()
-        ledger = await self._store.ledger()
-        pools = {f.name for f in self._inventory.facts()} | {m.pool for m in ledger.machines}
-        held = await self._store.pools.lock(pools, self._holder, self._policy.lock_s)
-        in_flight = busy_before | self._effects.in_flight
-        for cloud, listed in lists.items():
-            await self._reconcile(cloud, listed, ledger, held, in_flight)
-        await self._check_agents(ledger, held)
-        await self.held.step(ledger, held)
-        await self._store.leases.serve(self._inventory.decide)
-        await self._refuse_overdue(ledger)
-        await self._forget(ledger.now)
-        ledger = await self._store.ledger()
-        snapshot = await self._snapshot(ledger)
-        self._plans = plan(snapshot, self._policy)
-        self._inventory.troubles = {
-            **{name: (Trouble.FULL, False) for name, each in self._plans.items() if each.full},
-            **self._inventory.troubles,
-        }
-        await self._explain(ledger)
-        for pool, planned in self._plans.items():
-            if pool in held:
-                await self._act(planned, ledger)
-        ledger = await self._store.ledger()
-        for machine in ledger.machines:
-            if machine.state is S.DELETING and machine.pool in held:
-                self._effects.delete(machine)
-        moving = {S.DELETING, S.FAILED, *BOOTING}
-        return bool(ledger.waiting) or any(m.state in moving for m in ledger.machines)
-
-    async def _ask_sizes(self) -> None:
-        """Ask clouds that have not told their sizes; one that is slow keeps no step waiting."""
-        if not self._inventory.silent:
-            return
-        if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self._inventory.ask())
-        done, _ = await asyncio.wait({self._asking}, timeout=self._policy.slow_s)
-        for each in done:
-            with suppress(CatalogueError):  # told in the status of the pools
-                each.result()
+        """Return when nothing is under way at a cloud or asked of an agent."""
+        await self.held.settle()
+        await self.keeper.settle()
+        await self._tasks.settle()
 
     async def stop_asking(self) -> None:
         """End what asks slow clouds beside the steps; ``run`` does when it ends."""
         await self._survey.stop()
-        if self._asking is not None:
-            self._asking.cancel()
-            await asyncio.wait({self._asking})
+        await self._asking.stop()
 
-    async def _explain(self, ledger: Ledger) -> None:
-        """Tell those who wait when a place that could serve them gets into trouble, or out."""
-        states: dict[str, Counter[S]] = {}
-        for machine in ledger.machines:
-            states.setdefault(machine.pool, Counter())[machine.state] += 1
-        counts = {
-            pool: Counts(free=found[S.VACANT], booting=sum(found[state] for state in BOOTING))
-            for pool, found in states.items()
-        }
-        for waiting in ledger.waiting:
-            explanation = self._inventory.decide(waiting.needs, counts).waiting()
-            if explanation.trouble != waiting.trouble:
-                await self._store.leases.explain(waiting.lease, explanation)
+    async def drain(self, timeout_s: float) -> list[str]:
+        """End all leases and delete every machine; see :func:`.closing.close_down`."""
+        return await close_down(
+            self._store, self._inventory, self._survey, self._effects, self.held, timeout_s
+        )
 
-    async def _reconcile(
+    async def step(self) -> bool:
+        """One step; whether machines are on their way in or out."""
+        async with self._stepping:
+            busy = await self._step()
+            self.stepped_at = self._store.now()
+            return busy
+
+    # The parts of a step
+
+    async def _step(self) -> bool:
+        await self._asking.ask()
+        busy_before = self._tasks.names
+        lists = await self._survey.lists()
+        stock = await self._store.stock()
+        tally = tally_of(stock.machines)
+        self._inventory.tell_switches(paused(stock.switches), draining(stock.switches))
+        held = await self._locks.take(
+            {facts.name for facts in self._inventory.facts()} | tally.pools, stock.now
+        )
+        changed = await self._findings.take_in(
+            lists, tally.by_cloud, held, busy_before | self._tasks.names, stock.now
+        )
+        for machine, why in await self._watch.step(stock.machines, held, stock.now):
+            changed |= await self._findings.fail(machine, why)
+        await self._keep(stock, tally, held, lists)
+        changed |= await self._waiting.serve(stock, tally.number(S.VACANT))
+        if changed:
+            stock = await self._store.stock()
+            tally = tally_of(stock.machines)
+        self._plans = await self._planning.plan(stock)
+        await self._waiting.explain(stock, tally.counts(), tally.number(S.ACQUIRED))
+        await self._act(stock, tally, held)
+        await self._forget(stock)
+        return bool(stock.waiting) or tally.moving
+
+    async def _keep(
         self,
-        cloud: str,
-        listed: list[CloudMachine],
-        ledger: Ledger,
+        stock: Stock,
+        tally: Tally,
         held: Collection[str],
-        in_flight: Collection[str],
+        lists: Mapping[str, Sequence[CloudMachine]],
     ) -> None:
-        mine = [m for m in ledger.machines if m.cloud == cloud]
-        findings = reconcile(
-            mine,
-            listed,
-            in_flight=in_flight,
-            missing_since=self._missing_since,
-            now=ledger.now,
-            policy=self._policy,
-        )
-        for machine in mine:
-            if machine.id in findings.missing:
-                self._missing_since.setdefault(machine.id, ledger.now)
-            else:
-                self._missing_since.pop(machine.id, None)
-        for machine, seen in findings.found:
+        """What becomes of machines that are leased, or were."""
+        if tally.held or self._held_before:
+            self._held_before = bool(tally.held)
+            machines = tuple(await self._store.machines.held()) if tally.held else ()
+            ledger = Ledger(stock.now, machines, stock.waiting, stock.backoffs)
+            await self.held.step(ledger, held)
+        await self.keeper.step(stock.machines, held, lists)
+
+    async def _act(self, stock: Stock, tally: Tally, held: Collection[str]) -> None:
+        """Do what is planned, and go on with deletes."""
+        plans = [each for each in self._plans.values() if each.pool in held and not each.rests]
+        if plans:
+            machines = {machine.id: machine for machine in stock.machines}
+            facts = {each.name: each for each in self._inventory.facts()}
+            for each in plans:
+                await self._acts.carry_out(each, facts.get(each.pool), machines)
+        for machine in tally.deleting:
             if machine.pool in held:
-                await self._effects.observe(machine.id, seen)
-        for machine, why in findings.failed:
-            if machine.pool in held and not self._agents.connected(machine.id):
-                await self._fail(machine, why)
-        confirmed = await self._store.pools.sight_orphans(
-            cloud, findings.orphans, again_after_s=self._policy.orphan_gap_s
-        )
-        for cloud_id in confirmed:
-            _log.warning("cloud %s: deleting %s, which the ledger does not have", cloud, cloud_id)
-            try:
-                async with asyncio.timeout(self._policy.delete_deadline_s):
-                    await self._inventory.clouds[cloud].delete(cloud_id)
-            except (CloudError, TimeoutError) as error:
-                _log.warning("cloud %s: orphan %s stays: %s", cloud, cloud_id, error)
+                self._effects.delete(machine)
 
-    async def _check_agents(self, ledger: Ledger, held: Collection[str]) -> None:
-        """A vacant machine whose agent stays away is of no use."""
-        grace = timedelta(seconds=self._policy.agent_grace_s)
-        vacant = {m.id: m for m in ledger.machines if m.state is S.VACANT and m.pool in held}
-        for machine in vacant.values():
-            if self._agents.connected(machine.id):
-                self._lost_since.pop(machine.id, None)
-            elif ledger.now - self._lost_since.setdefault(machine.id, ledger.now) >= grace:
-                await self._fail(machine, "its agent has been away for too long")
-        known = {m.id for m in ledger.machines}
-        for gone in [machine_id for machine_id in self._lost_since if machine_id not in known]:
-            del self._lost_since[gone]
-
-    async def _fail(self, machine: Machine, why: str) -> None:
-        failed = await self._store.machines.fail(
-            machine.id, reason=why, message=f"the machine is gone: {why}", only_from={machine.state}
-        )
-        if failed and machine.state not in (S.ACQUIRED, S.HELD):
-            await self._effects.failed(machine.pool, machine.fingerprint, f"{machine.id}: {why}")
-
-    async def _refuse_overdue(self, ledger: Ledger) -> None:
-        limit = timedelta(seconds=self._policy.wait_limit_s)
-        for waiting in ledger.waiting:
-            if ledger.now - waiting.since >= limit:
-                await self._store.leases.refuse(
-                    waiting.lease,
-                    f"no machine came free within {self._policy.wait_limit_s:g} s: "
-                    f"ask again, or for something else",
-                )
-
-    async def _forget(self, now: datetime) -> None:
-        if now >= self._forget_at:
-            self._forget_at = now + timedelta(seconds=self._policy.forget_every_s)
-            await self._store.forget(now - timedelta(seconds=self._policy.keep_s))
-
-    async def _snapshot(self, ledger: Ledger) -> Snapshot:
-        pauses = {}
-        for facts in self._inventory.facts():
-            backoff = ledger.backoffs.get(facts.name)
-            if backoff and backoff.fingerprint == facts.fingerprint:
-                pauses[facts.name] = Pause(
-                    backoff.reason, backoff.until, backoff.until is None, backoff.trouble
-                )
-            if facts.pool.cloud in self._survey.mute:
-                pauses[facts.name] = self._survey.mute[facts.pool.cloud]
-        self._inventory.troubles = {
-            name: (
-                pause.trouble,
-                pause.trouble.lasting or (pause.open_end and not pause.silent),
-            )
-            for name, pause in pauses.items()
-            if pause.trouble is not None and pause.lasts(ledger.now)
-        }
-        return Snapshot(
-            now=ledger.now,
-            pools=self._inventory.facts(),
-            machines=ledger.machines,
-            waiting=tuple(waiting.needs for waiting in ledger.waiting),
-            pauses=pauses,
-            limits=await self._survey.limits(),
-        )
-
-    async def _act(self, planned: PoolPlan, ledger: Ledger) -> None:
-        by_id = {machine.id: machine for machine in ledger.machines}
-        for removal in planned.remove:
-            moved = await self._store.machines.move(
-                removal.machine, S.DELETING, reason=removal.why, only_from={removal.state}
-            )
-            if moved and removal.failure:
-                machine = by_id[removal.machine]
-                await self._effects.failed(
-                    machine.pool, machine.fingerprint, f"{machine.id}: {removal.why}"
-                )
-        facts = {f.name: f for f in self._inventory.facts()}
-        for _ in range(planned.create):
-            await self._effects.create(facts[planned.pool])
-
-    async def _left(self) -> list[str]:
-        """Names of machines of ours that still are at a cloud; those not in the ledger go now."""
-        left = {m.id for m in (await self._store.ledger()).machines}
-        known = set(left)
-        for name, listed in (await self._survey.lists()).items():
-            for seen in listed:
-                left.add(seen.name)
-                if seen.name not in known:
-                    with suppress(CloudError):
-                        await self._inventory.clouds[name].delete(seen.id)
-        return sorted(left)
+    async def _forget(self, stock: Stock) -> None:
+        if stock.now >= self._forget_at:
+            self._forget_at = stock.now + timedelta(seconds=self._policy.forget_every_s)
+            await self._store.forget(stock.now - timedelta(seconds=self._policy.keep_s))
+            await self._store.audit.forget(stock.now - timedelta(seconds=self._policy.keep_audit_s))
+            self._standby.forget({machine.id for machine in stock.machines})

@@ -10,9 +10,18 @@ class Policy:
     """All times are in seconds."""
 
     booting_per_cloud: int = 4
-    """Machines on their way at one cloud at any time."""
+    """Machines on their way at one cloud at any time to fill pools."""
+    booting_for_people: int = 2
+    """As many more, for people who wait, so that they need not wait for refills to boot."""
     boot_deadline_s: float = 600
     """From asked for to vacant; a machine that takes longer has failed."""
+    resume_deadline_s: float = 120
+    """From resumed to vacant; a suspended machine that takes longer has failed."""
+    wake_again_s: float = 30
+    """A cloud that does not show that it suspends or resumes is asked again after this."""
+    suspend_pause_s: float = 300
+    """A pool whose machine could not be suspended tries no other for this long; doubles each time,
+    up to an hour."""
     create_deadline_s: float = 120
     """A create that takes longer has an unknown outcome."""
     delete_deadline_s: float = 120
@@ -50,6 +59,8 @@ class Policy:
     """How long a pool stays with a manager that does not come back."""
     keep_s: float = 90 * 24 * 3600
     """How long ended leases and deleted machines stay in the ledger."""
+    keep_audit_s: float = 2 * 365 * 24 * 3600
+    """How long the audit log says who did what, also to leases that are forgotten."""
     forget_every_s: float = 3600
     """How often the ledger is rid of what is older."""
     interval_s: float = 5

@@ -21,7 +21,13 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NoSuchModuleError,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from ..errors import Unavailable
@@ -64,6 +70,14 @@ class Transaction:
 def upsert(tx: Transaction) -> type[postgresql.Insert] | type[sqlite.Insert]:
     """The INSERT that knows ``ON CONFLICT``, of the transaction's database."""
     return postgresql.Insert if tx.connection.dialect.name == "postgresql" else sqlite.Insert
+
+
+def of_one_row(error: Exception) -> bool:
+    """Whether an error may be of what was to be written, and not of the database."""
+    if not isinstance(error, DBAPIError):
+        return not isinstance(error, OSError)
+    state = str(getattr(error.orig, "sqlstate", "") or "")
+    return isinstance(error, IntegrityError | DataError) or state[:2] in ("22", "23")
 
 
 class Database:

@@ -3,62 +3,94 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 
-from ..errors import Conflict, Impossible, NotFound
+from ..allocation.queue import standings
+from ..errors import NotFound, Unavailable, VmmError
 from ..model import Explanation, Lease, LeaseEvent, LeaseState, MachineState, Needs
-from .queries import leases, machines
+from .claims import Asked, Line, Request, answer, line_of
+from .engine import of_one_row
+from .queries import audit, claims, leases, machines
 from .queries.leases import Decide, Stage
-from .records import Binding
+from .queries.usage import usage
+from .records import Actor, Binding
 from .transactions import Rows
+
+_log = logging.getLogger(__name__)
 
 
 class LeaseRows(Rows):
     """The leases of the ledger, with their events."""
 
     async def request(
-        self, *, owner: str, frontend: str, key: str, needs: Needs, decide: Decide
+        self,
+        *,
+        owner: str,
+        frontend: str,
+        key: str,
+        needs: Needs,
+        decide: Decide,
+        groups: tuple[str, ...] = (),
     ) -> Lease:
         """The lease of the key, which is made and served now if it does not last already.
 
         Raises:
             Impossible: no pool can ever serve it; nothing was written.
+            LimitReached: the owner has as much as the owner may have; nothing was written.
         """
-        async with self._transactions.write() as tx:
-            found = await leases.live(tx, frontend, owner, key)
-            if found is not None:
-                return found
-            decision = decide(needs, await machines.counts(tx))
-            if not decision.possible:
-                raise Impossible(decision.impossible())
-            lease = Lease(
-                id=f"l-{uuid.uuid4().hex[:16]}",
-                owner=owner,
-                frontend=frontend,
-                key=key,
-                needs=needs,
-                state=LeaseState.WAITING,
-                explanation=decision.waiting(),
-                created_at=tx.now,
-            )
-            if await leases.add(tx, lease):
-                await leases.tell(tx, lease.id, "requested", 0, f"{owner} asked for a machine")
-                await leases.serve(tx, decide)
-                made = await leases.one(tx, lease.id)
-                if made is not None and made.state is LeaseState.WAITING:
-                    await leases.tell(tx, lease.id, "waiting", 5, lease.explanation.summary)
-            else:
-                made = await leases.live(tx, frontend, owner, key)
-        if made is None:
-            raise Conflict(f"the lease of key {key!r} ended as it was asked for: ask again")
-        return made
+        (answer,) = await self.answer([Request(owner, frontend, key, needs, groups)], decide)
+        if isinstance(answer, VmmError):
+            raise answer
+        return answer.lease
+
+    async def answer(self, requests: Sequence[Request], decide: Decide) -> list[Asked | VmmError]:
+        """For each request, in their order, its lease or why it has none: one transaction.
+
+        A request that cannot be decided at all disturbs the others as little as one that is
+        refused: then each has a transaction of its own.
+
+        Raises:
+            Exception: the database is away, or the only request cannot be decided.
+        """
+        try:
+            async with self._transactions.write() as tx:
+                return await answer(tx, decide, requests)
+        except Exception as error:
+            if len(requests) == 1 or not of_one_row(error):
+                raise
+        return [await self._alone(request, decide) for request in requests]
 
     async def serve(self, decide: Decide) -> int:
-        """Give vacant machines to waiting leases, oldest first; how many were served."""
+        """Give vacant machines to waiting leases, in fair order; how many were served."""
         async with self._transactions.write() as tx:
-            return await leases.serve(tx, decide)
+            return await claims.serve(tx, decide)
+
+    async def explain_all(self, decide: Decide) -> None:
+        """Tell those who wait when what keeps them from a machine comes, goes, or changes."""
+        news = []
+        async with self._transactions.read() as tx:
+            told = {each.lease: (each.trouble, each.held) for each in await leases.waiting(tx)}
+            if not told:
+                return
+            asks, counts = await claims.waiting(tx), await machines.counts(tx)
+            used = await usage(tx, decide, asks)
+            for each in standings(asks, decide, counts, used, tx.now):
+                decision = decide(each.ask.needs, counts, each.ask.groups)
+                why = decision.waiting(each.held, each.place - 1, each.of_group)
+                if (why.trouble, why.held) != told.get(each.ask.lease):
+                    news.append((each.ask.lease, why))
+        if news:
+            async with self._transactions.write() as tx:
+                for lease_id, why in news:
+                    await leases.explain(tx, lease_id, why)
+
+    async def line(self, decide: Decide) -> Line:
+        """Everything that queue places and estimates are made of, as one state."""
+        async with self._transactions.read() as tx:
+            return await line_of(tx, decide)
 
     async def get(self, lease_id: str) -> Lease:
         """One lease.
@@ -92,16 +124,34 @@ class LeaseRows(Rows):
         async with self._transactions.read() as tx:
             return await leases.last(tx, machine_id)
 
-    async def end(self, lease_id: str, message: str, *, settled: bool = True) -> bool:
+    async def end(
+        self,
+        lease_id: str,
+        message: str,
+        *,
+        settled: bool = True,
+        kept_until: datetime | None = None,
+        by: Actor | None = None,
+    ) -> bool:
         """Release a lease. False if it had ended before.
 
         Its machine goes to deleting, or is held: while it holds something of its
-        user's, or its session may still run (not ``settled``).
+        user's, or its session may still run (not ``settled``), or until ``kept_until``.
+        ``by``: who else than its owner did it, for the audit log.
         """
         async with self._transactions.write() as tx:
-            return await leases.end(
-                tx, lease_id, LeaseState.RELEASED, "released", message, settled=settled
+            ended = await leases.end(
+                tx,
+                lease_id,
+                LeaseState.RELEASED,
+                "released",
+                message,
+                settled=settled,
+                kept_until=kept_until,
             )
+            if ended and by is not None:
+                await audit.note(tx, by, "release", lease=lease_id)
+            return ended
 
     async def refuse(self, lease_id: str, message: str) -> bool:
         """End a lease that still waits; False if it does not wait any more."""
@@ -123,13 +173,14 @@ class LeaseRows(Rows):
         async with self._transactions.write() as tx:
             lease = await leases.one(tx, lease_id)
             if lease is not None and lease.machine and lease.machine.id == machine_id:
-                decision = decide(lease.needs, await machines.counts(tx))
+                groups = await leases.groups(tx, lease_id)
+                decision = decide(lease.needs, await machines.counts(tx), groups)
                 if await leases.wait_again(tx, lease_id, decision.waiting()):
                     await machines.move(tx, machine_id, MachineState.FAILED, reason=reason)
                     await leases.tell(
                         tx, lease_id, "waiting", 5, "the machine did not answer: taking another"
                     )
-                    await leases.serve(tx, decide)
+                    await claims.serve(tx, decide)
         return await self.get(lease_id)
 
     async def tell(self, lease_id: str, stage: Stage, percent: int, message: str) -> None:
@@ -160,3 +211,14 @@ class LeaseRows(Rows):
                 return False
             await leases.tell(tx, lease_id, "ready", 100, message)
             return True
+
+    async def _alone(self, request: Request, decide: Decide) -> Asked | VmmError:
+        """The answer to one request whose batch failed."""
+        try:
+            (found,) = await self.answer([request], decide)
+        except Exception:
+            _log.exception("the request %s of %s failed", request.key, request.owner)
+            return Unavailable(
+                "the request could not be decided, the service's log says why: try again later"
+            )
+        return found

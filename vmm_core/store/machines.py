@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping
 
 from ..errors import NotFound
 from ..model import LeaseState, Machine, MachineState
-from .queries import leases, machines
+from .queries import leases, lifetimes, machines, pools
 from .queries.leases import Decide
+from .records import Fence
 from .transactions import Rows
 
 
@@ -31,10 +32,15 @@ class MachineRows(Rows):
         async with self._transactions.read() as tx:
             return await machines.many(tx, pool=pool, deleted=deleted)
 
-    async def add(self, machine: Machine, *, enrolment_sha256: str) -> None:
-        """Write a machine before its cloud is asked for it."""
+    async def add(
+        self, machine: Machine, *, enrolment_sha256: str, fence: Fence | None = None
+    ) -> bool:
+        """Write a machine before its cloud is asked for it; False if its pool is another's."""
         async with self._transactions.write() as tx:
+            if not await pools.holds(tx, fence):
+                return False
             await machines.add(tx, machine, enrolment_sha256)
+            return True
 
     async def move(
         self,
@@ -43,10 +49,71 @@ class MachineRows(Rows):
         *,
         reason: str,
         only_from: Collection[MachineState] = tuple(MachineState),
+        fence: Fence | None = None,
     ) -> bool:
-        """Change a machine's state; False if that is not legal from where it is now."""
+        """Change a machine's state; False if that is not legal from where it is now.
+
+        Nor is it done if its pool is another manager's by now (``fence``).
+        """
         async with self._transactions.write() as tx:
+            if not await pools.holds(tx, fence):
+                return False
             return await machines.move(tx, machine_id, to, reason=reason, only_from=only_from)
+
+    async def suspend(self, machine_id: str) -> bool:
+        """Take a vacant machine out of what can be leased, before its cloud suspends it.
+
+        What held of it while it ran (its address, that its agent is ready) is told anew
+        when it runs again.
+        """
+        async with self._transactions.write() as tx:
+            return await machines.move(
+                tx,
+                machine_id,
+                MachineState.SUSPENDED,
+                only_from={MachineState.VACANT},
+                address=None,
+                ports={},
+                agent_ready_at=None,
+            )
+
+    async def resume(self, machine_id: str) -> bool:
+        """Let a suspended machine be on its way again, before its cloud is asked for it."""
+        async with self._transactions.write() as tx:
+            return await machines.move(
+                tx,
+                machine_id,
+                MachineState.PROVISIONED,
+                only_from={MachineState.SUSPENDED},
+            )
+
+    async def keep(self, machine_id: str, *, reason: str, console: str) -> bool:
+        """Keep a failed machine to be looked at, with the end of its console's log."""
+        text = console.replace("\0", "\N{REPLACEMENT CHARACTER}")  # PostgreSQL keeps none
+        async with self._transactions.write() as tx:
+            return await machines.move(
+                tx,
+                machine_id,
+                MachineState.HELD,
+                reason=reason,
+                only_from={MachineState.FAILED},
+                console=text,
+            )
+
+    async def console(self, machine_id: str) -> str | None:
+        """The console's log that was kept of a machine; None if none was."""
+        async with self._transactions.read() as tx:
+            return await machines.console(tx, machine_id)
+
+    async def held(self) -> list[Machine]:
+        """Machines that are held, oldest first, but for failed ones that are kept."""
+        async with self._transactions.read() as tx:
+            return await machines.held(tx)
+
+    async def tally(self) -> list[tuple[str, str, MachineState, int]]:
+        """How many machines there are of each pool, location and state; deleted ones not."""
+        async with self._transactions.read() as tx:
+            return await machines.tally(tx)
 
     async def explain(self, machine_id: str, reason: str) -> None:
         """Note why a machine stays in its state."""
@@ -61,6 +128,7 @@ class MachineRows(Rows):
     async def settle(self, machine_id: str) -> bool:
         """Have a held machine deleted whose session ended; False if it is kept, or not held."""
         async with self._transactions.write() as tx:
+            await lifetimes.session_over(tx, machine_id)
             return await machines.settle(tx, machine_id)
 
     async def observe(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from .queries import pools
 from .records import Backoff
@@ -22,6 +22,15 @@ class PoolRows(Rows):
         async with self._transactions.write() as tx:
             await pools.unlock(tx, holder)
 
+    async def backoff(self, pool: str) -> Backoff | None:
+        """What is remembered of a pool's failures."""
+        return (await self.backoffs()).get(pool)
+
+    async def backoffs(self) -> dict[str, Backoff]:
+        """What is remembered of all pools' failures, also of pauses that are over."""
+        async with self._transactions.read() as tx:
+            return await pools.backoffs(tx)
+
     async def back_off(self, backoff: Backoff) -> None:
         """Remember that a pool creates nothing for a while."""
         async with self._transactions.write() as tx:
@@ -33,8 +42,11 @@ class PoolRows(Rows):
             await pools.resume(tx, pool)
 
     async def sight_orphans(
-        self, cloud: str, cloud_ids: Collection[str], *, again_after_s: float
+        self, cloud: str, found: Mapping[str, str], *, again_after_s: float
     ) -> set[str]:
-        """Note the orphans a cloud shows; those first seen at least ``again_after_s`` ago."""
+        """Note the orphans a cloud shows, by id with their kind.
+
+        Returns the ids of those that were first seen at least ``again_after_s`` ago.
+        """
         async with self._transactions.write() as tx:
-            return await pools.sight(tx, cloud, cloud_ids, again_after_s)
+            return await pools.sight(tx, cloud, found, again_after_s)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..allocation.trouble import Trouble
-from ..model import Machine, Needs
+from ..model import Machine, MachineState, Needs, Size, Switch
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,65 @@ class Backoff:
 
 
 @dataclass(frozen=True, slots=True)
+class Actor:
+    """Who did something: a person, and the token that it came by."""
+
+    name: str
+    frontend: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A machine that is held after its lease, or was taken back after that."""
+
+    machine: str
+    lease: str
+    settled: bool
+    """No session of the lease runs on it."""
+    awake: bool
+    """Its agent answered since it was taken back."""
+    ports: Mapping[int, int]
+    """Port on the machine -> port to dial."""
+
+
+@dataclass(frozen=True, slots=True)
 class Binding:
-    """What a bound lease was bound to."""
+    """What a lease is bound to, or is being bound to."""
 
     session_sha256: str
-    port: int
+    port: int | None
+    """Where the session answers; None until it does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """How many requests came for a pool in an hour."""
+
+    pool: str
+    hour: datetime
+    """Its beginning."""
+    requests: int
+    served: int
+    """At once, from what was ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """A change that is made only while a pool's lock is ours."""
+
+    pool: str
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """A process of the service that runs."""
+
+    id: str
+    url: str
+    """Where the others reach it."""
+    started_at: datetime
+    seen_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +97,12 @@ class Waiting:
     since: datetime
     trouble: str = ""
     """What its explanation says of places in trouble."""
+    held: str = ""
+    """The limit that keeps it waiting, whatever is vacant; empty: none does."""
+    groups: tuple[str, ...] = ()
+    """Its owner's."""
+    reservation: str | None = None
+    """The booking that it is part of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +115,46 @@ class Ledger:
     waiting: tuple[Waiting, ...]
     """Oldest first."""
     backoffs: Mapping[str, Backoff]
+
+
+@dataclass(frozen=True, slots=True)
+class MachineRow:
+    """A machine that is not deleted, as far as a step of the pool manager needs it.
+
+    Its fields mean what they do in :class:`vmm_core.model.Machine`. There may be
+    very many of these, and each step reads them all: they are cheap to make.
+    """
+
+    id: str
+    pool: str
+    cloud: str
+    state: MachineState
+    fingerprint: str
+    size: Size
+    created_at: datetime
+    changed_at: datetime
+    cloud_id: str | None = None
+    address: str | None = None
+    reason: str = ""
+    holding: str = ""
+    location: str = ""
+    replica: str | None = None
+    agent_lost_at: datetime | None = None
+    kept_until: datetime | None = None
+    vacant_at: datetime | None = None
+    """When it first was vacant; one that is on its way and has been so is being resumed."""
+    kept: bool = False
+    """It failed, and is or was kept to be looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """One state of the store: all that a step of the pool manager goes by."""
+
+    now: datetime
+    machines: tuple[MachineRow, ...]
+    """All that are not deleted, oldest first."""
+    waiting: tuple[Waiting, ...]
+    """Oldest first."""
+    backoffs: Mapping[str, Backoff]
+    switches: tuple[Switch, ...]

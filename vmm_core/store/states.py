@@ -9,7 +9,8 @@ FROM: dict[S, frozenset[S]] = {
     S.BUILDING: frozenset({S.REQUESTED}),
     S.PROVISIONED: frozenset({S.REQUESTED, S.BUILDING, S.SUSPENDED}),
     S.VACANT: frozenset({S.BUILDING, S.PROVISIONED}),
-    S.SUSPENDED: frozenset({S.VACANT}),
+    # From provisioned if its cloud cannot resume it now.
+    S.SUSPENDED: frozenset({S.VACANT, S.PROVISIONED}),
     # From held only for the lease that it was held after, which is taken back.
     S.ACQUIRED: frozenset({S.VACANT, S.HELD}),
     S.FAILED: frozenset(set(S) - {S.FAILED, S.DELETING, S.DELETED}),

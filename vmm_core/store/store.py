@@ -6,12 +6,21 @@ from collections.abc import Callable
 from datetime import datetime
 
 from .agents import AgentRows
+from .audit import AuditRows
+from .bindings import BindingRows
 from .engine import Clock, Database, utc_now
+from .history import HistoryRows
 from .leases import LeaseRows
+from .lifetimes import LifetimeRows
 from .machines import MachineRows
+from .members import MemberRows
 from .pools import PoolRows
-from .queries import leases, machines, pools
-from .records import Ledger
+from .queries import leases, machines, members, pools, reservations, stock, switches
+from .records import Ledger, Stock
+from .replicas import ReplicaRows
+from .reservations import ReservationRows
+from .situation import SituationRows
+from .switches import SwitchRows
 from .transactions import Transactions
 
 
@@ -32,7 +41,16 @@ class Store:
         self.machines = MachineRows(self.transactions)
         self.agents = AgentRows(self.transactions)
         self.leases = LeaseRows(self.transactions)
+        self.bindings = BindingRows(self.transactions)
         self.pools = PoolRows(self.transactions)
+        self.replicas = ReplicaRows(self.transactions)
+        self.switches = SwitchRows(self.transactions)
+        self.lifetimes = LifetimeRows(self.transactions)
+        self.members = MemberRows(self.transactions)
+        self.audit = AuditRows(self.transactions)
+        self.reservations = ReservationRows(self.transactions)
+        self.history = HistoryRows(self.transactions)
+        self.situation = SituationRows(self.transactions)
         self._installation = ""
 
     @property
@@ -64,8 +82,21 @@ class Store:
                 backoffs=await pools.backoffs(tx),
             )
 
+    async def stock(self) -> Stock:
+        """Everything that a step of the pool manager goes by, as one state."""
+        async with self.transactions.read() as tx:
+            return Stock(
+                now=tx.now,
+                machines=tuple(await stock.rows(tx)),
+                waiting=tuple(await leases.waiting(tx)),
+                backoffs=await pools.backoffs(tx),
+                switches=await switches.many(tx),
+            )
+
     async def forget(self, before: datetime) -> None:
         """Remove what ended before a time: leases, their events, deleted machines."""
         async with self.transactions.write() as tx:
+            await members.forget(tx, before)
             await leases.forget(tx, before)
+            await reservations.forget(tx, before)
             await machines.forget(tx, before)

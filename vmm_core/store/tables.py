@@ -43,8 +43,8 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """From the database."""
-        if value is None:
-            return None
+        if value is None or value.tzinfo is UTC:
+            return value
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
@@ -200,6 +200,7 @@ reservations = Table(
     Column("needs", JSON, nullable=False),
     Column("pool", String(200), nullable=False),
     Column("machines", Integer, nullable=False),
+    Column("ready_from", UtcDateTime, nullable=False),
     Column("starts_at", UtcDateTime, nullable=False),
     Column("ends_at", UtcDateTime, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),

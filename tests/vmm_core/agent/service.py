@@ -66,17 +66,17 @@ class Service:
             await self._runner.cleanup()
             self._runner = None
 
-    def user_data(self, machine: str, preload: tuple[str, ...] = ()) -> str:
-        public = self.key.public_key()
-        return UserData(
-            service=f"http://127.0.0.1:{self.port}",
-            machine=machine,
-            enrolment_token=self.enrolment_token,
-            public_key=public.public_bytes(
-                Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
-            ).decode(),
-            preload=preload,
-        ).model_dump_json()
+    def user_data(self, machine: str, preload: tuple[str, ...] = (), **more: object) -> str:
+        pem = self.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        values: dict[str, object] = {
+            "service": f"http://127.0.0.1:{self.port}",
+            "machine": machine,
+            "enrolment_token": self.enrolment_token,
+            "public_key": pem.decode(),
+            "preload": preload,
+            **more,
+        }
+        return UserData.model_validate(values).model_dump_json()
 
     async def wait_for(
         self,

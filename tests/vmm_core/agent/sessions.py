@@ -45,6 +45,74 @@ def web() -> None:
     http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 
 
+def web_that_leaves() -> None:
+    """Like ``web``, once it has written what ``N`` says to ``work`` in its home."""
+    Path.home().joinpath("work").write_text(os.environ["N"])
+    web()
+
+
+def web_with_desktop() -> None:
+    """``PORT DISPLAY [key]``: like ``web``, with an X server whose picture changes all the time."""
+    display, press = sys.argv[2], "key" in sys.argv
+    authority = Path.home() / ".Xauthority"
+    authority.touch(mode=0o600)
+    add = ["xauth", "-f", str(authority), "add", display, ".", os.urandom(16).hex()]
+    subprocess.run(add, check=True)
+    line = ["Xtigervnc", display, "-auth", str(authority), "-SecurityTypes", "None"]
+    subprocess.Popen([*line, "-localhost", "-rfbport", "5909", "-geometry", "320x200"])
+    os.environ["XAUTHORITY"] = str(authority)
+    code = (
+        "import sys, time\n"
+        "from Xlib import X, display\n"
+        "from Xlib.ext import xtest\n"
+        "end = time.monotonic() + 20\n"
+        "while True:\n"
+        "    try:\n"
+        "        server = display.Display(sys.argv[1]); break\n"
+        "    except Exception:\n"
+        "        assert time.monotonic() < end; time.sleep(0.05)\n"
+        "root = server.screen().root\n"
+        "colours = [root.create_gc(foreground=one) for one in (0, 0xFFFFFF)]\n"
+        "number = 0\n"
+        "while True:\n"
+        "    root.fill_rectangle(colours[number % 2], 0, 0, 99, 99); number += 1\n"
+        "    if 'key' in sys.argv and number % 5 == 0:\n"
+        "        xtest.fake_input(server, X.KeyPress, 38)\n"
+        "        xtest.fake_input(server, X.KeyRelease, 38)\n"
+        "    server.sync(); time.sleep(0.1)\n"
+    )
+    subprocess.Popen([sys.executable, "-c", code, display, *(["key"] if press else [])])
+    del sys.argv[2:]
+    web()
+
+
+def login() -> None:
+    """``USER``: on the list of logins, as sshd puts people there, until SIGTERM."""
+    import ctypes
+    import struct
+
+    libc = ctypes.CDLL(None)
+    Path("/run/utmp").touch()
+
+    def write(kind: int) -> None:
+        head = struct.pack("hxxi32s4s32s256s", kind, os.getpid(), b"pts/0", b"ts/0", b"alice", b"x")
+        record = head + struct.pack("hhiii16s20x", 0, 0, 0, int(time.time()), 0, b"")
+        libc.setutxent()
+        libc.pututxline.restype = ctypes.c_void_p
+        assert libc.pututxline(ctypes.create_string_buffer(record, 400))
+
+    def end(*_: object) -> None:
+        write(8)  # DEAD_PROCESS
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, end)
+    write(7)  # USER_PROCESS
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind("/run/login")
+    listener.listen()
+    threading.Event().wait()
+
+
 def exits() -> int:
     """Ends before it answers."""
     sys.stderr.write("the disk is made of cheese?token=verysecret&x=1\n")

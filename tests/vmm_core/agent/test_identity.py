@@ -43,7 +43,7 @@ def test_with_a_session_the_token_stays_only_where_the_session_cannot_read_it(
 ) -> None:
     identity = Identity.load(user_data, tmp_path / "run")
     identity.enrolled("reconnect")
-    identity.bound("lease-1")
+    identity.bound("lease-1", "alice")
     assert (tmp_path / "run" / "agent.json").exists() == (os.geteuid() == 0)
     assert identity.token == "reconnect"
 

@@ -8,12 +8,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
 from vmm_core.clouds.base import CloudMachine, MachineSpec
+from vmm_core.clouds.local.cloud import LocalCloud
 from vmm_core.clouds.local.isolation import Prober
 from vmm_core.clouds.local.options import Options
 from vmm_core.model import Size
@@ -30,6 +31,7 @@ M1, M2 = f"m1-{os.getpid()}", f"m2-{os.getpid()}"
 WAIT_S = 30
 until = partial(until_async, within_s=WAIT_S, every_s=0.02)
 """Waiting for a machine; a look at all processes of the host is not cheap."""
+Make = Callable[..., LocalCloud]
 _KINDS = ("net", "pid")
 QUIETLY = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-x"]
 """Python's arguments that run tests in a checkout which the user cannot write."""
@@ -42,6 +44,9 @@ def ways() -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         found = asyncio.run(Prober(Path(folder)).find("user namespaces"))
     return ["user namespaces", "process"] if found.way else ["process"]
+
+
+WAYS = ways()
 
 
 def free_port() -> int:

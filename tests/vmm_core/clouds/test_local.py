@@ -10,18 +10,26 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from vmm_core.clouds.base import Cloud, CloudMachine, CloudState, NoCapacity, Refused
-from vmm_core.clouds.conformance import CloudConformance, Dial
+from vmm_core.clouds.base import (
+    Cloud,
+    CloudMachine,
+    CloudState,
+    NoCapacity,
+    Refused,
+    ResourceKind,
+)
+from vmm_core.clouds.conformance import CloudConformance, Dial, LeaveSide
 from vmm_core.clouds.local.cloud import LocalCloud
 from vmm_core.clouds.local.folder import Folder
 from vmm_core.clouds.local.isolation import Prober
+from vmm_core.clouds.local.trees import remove_tree
 
 from .local_machines import (
     CHECKOUT,
@@ -30,6 +38,8 @@ from .local_machines import (
     M2,
     QUIETLY,
     SMALL,
+    WAYS,
+    Make,
     as_nobody,
     assert_gone,
     call,
@@ -44,53 +54,10 @@ from .local_machines import (
     spec,
     until,
     users_of,
-    ways,
 )
 
-WAYS = ways()
-Make = Callable[..., LocalCloud]
 ONE_CREATE = "tests.vmm_core.clouds.one_create"
 APART = [way for way in WAYS if way != "process"]
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A short path: overlays have a limit of a page for their options."""
-    with tempfile.TemporaryDirectory(prefix="vmm-local-") as path:
-        yield Path(path) / "machines"
-
-
-@pytest.fixture
-def port() -> int:
-    return free_port()
-
-
-@pytest.fixture(params=WAYS)
-def way(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest_asyncio.fixture
-async def make(folder: Path, way: str, port: int) -> AsyncIterator[Make]:
-    """Makes clouds with more options; their machines are deleted in the end."""
-    made: list[LocalCloud] = []
-
-    def make(**more: object) -> LocalCloud:
-        made.append(
-            LocalCloud("here", options(**{"folder": folder, "way": way, "port": port, **more}))
-        )
-        return made[-1]
-
-    yield make
-    for cloud in made:
-        for machine in await cloud.list_owned("tests"):
-            await cloud.delete(machine.id)
-        await cloud.close()
-
-
-@pytest.fixture
-def cloud(make: Make) -> LocalCloud:
-    return make()
 
 
 apart = pytest.mark.parametrize("way", APART, indirect=True)
@@ -120,6 +87,23 @@ class TestConformance(CloudConformance):
             return await call(machine, port, b"GET /5 HTTP/1.0\r\n\r\n") != b""
 
         return dial
+
+    @pytest.fixture
+    def leave_side(self, folder: Path) -> LeaveSide | None:
+        """The supervisor is killed and the folder removed by hand: the cgroups stay."""
+        if WAYS[0] != "namespaces":
+            return None  # a normal user is given none
+
+        async def leave(machine: CloudMachine) -> ResourceKind:
+            supervisor = Folder(folder / machine.id).supervisor()
+            assert supervisor is not None
+            os.kill(supervisor, signal.SIGKILL)
+            await until(lambda: not processes_of(folder / machine.id), "its processes die")
+            remove_tree(folder / machine.id)
+            assert cgroups_of(machine.name)
+            return ResourceKind.OTHER
+
+        return leave
 
     @pytest.fixture
     def deadline_s(self) -> float:

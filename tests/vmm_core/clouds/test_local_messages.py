@@ -21,7 +21,7 @@ from vmm_core.clouds.local import host
 from vmm_core.clouds.local.cloud import LocalCloud
 from vmm_core.clouds.local.folder import Folder
 from vmm_core.errors import CatalogueError, Impossible
-from vmm_core.model import MachineState, Needs
+from vmm_core.model import LeaseState, MachineState, Needs
 from vmm_core.pools.policy import Policy
 from vmm_core.service import Service, Settings
 from vmm_core.tokens import Scope, add_token
@@ -157,7 +157,10 @@ async def test_full(folder: Path, monkeypatch: pytest.MonkeyPatch, scarce: str) 
     if scarce == "machines":
         more = {"machines": 1}
     async with vmm(folder, monkeypatch, **more) as client:
-        await client.acquire(MANTID, owner="bob", key="1")
+        bobs = await client.acquire(MANTID, owner="bob", key="1")
+        await eventually(  # or alice would be told of him who waits before her
+            partial(client.lease, bobs.id), lambda lease: lease.state is LeaseState.ACQUIRED, READ_S
+        )
         await check(client, expected("local", "full: CPUs, memory or machines"))
 
 

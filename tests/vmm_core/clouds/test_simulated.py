@@ -1,3 +1,5 @@
+"""The simulated cloud keeps the contract of every cloud, and each fault does what its name says."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -6,26 +8,49 @@ from pathlib import Path
 import pytest
 
 from vmm_core.clouds.base import (
+    CONSOLE_BYTES,
+    Abilities,
+    CloudMachine,
     CloudState,
     MachineSpec,
     NoCapacity,
     OutcomeUnknown,
     QuotaExceeded,
     Refused,
+    ResourceKind,
     Throttled,
     Unreachable,
 )
-from vmm_core.clouds.conformance import CloudConformance
-from vmm_core.clouds.simulated import SimulatedCloud, SimulatedOptions
+from vmm_core.clouds.conformance import CloudConformance, LeaveSide
+from vmm_core.clouds.simulated import Fault, SimulatedCloud, SimulatedOptions
 
 
-class TestInMemory(CloudConformance):
+class _Simulated(CloudConformance):
+    @pytest.fixture(params=["leaves-port", "leaves-disk", "leaves-address"])
+    def leave_side(self, cloud: SimulatedCloud, request: pytest.FixtureRequest) -> LeaveSide:
+        fault: Fault = request.param
+
+        async def leave(machine: CloudMachine) -> ResourceKind:
+            cloud.inject(fault)
+            await cloud.delete(machine.id)
+            return ResourceKind(fault.removeprefix("leaves-"))
+
+        return leave
+
+
+class TestInMemory(_Simulated):
     @pytest.fixture
     def cloud(self) -> SimulatedCloud:
         return SimulatedCloud("test", SimulatedOptions())
 
 
-class TestOnDisk(CloudConformance):
+class TestWithNothingOptional(_Simulated):
+    @pytest.fixture
+    def cloud(self) -> SimulatedCloud:
+        return SimulatedCloud("test", SimulatedOptions(suspend=False, console=False))
+
+
+class TestOnDisk(_Simulated):
     @pytest.fixture
     def options(self, tmp_path: Path) -> SimulatedOptions:
         return SimulatedOptions(state_file=tmp_path / "cloud.json")
@@ -132,3 +157,119 @@ async def test_a_size_that_cannot_be_had_is_a_fact_and_is_refused():
     assert (await cloud.sizes())["gpu"].unavailable == "no GPU"
     with pytest.raises(Refused, match="no GPU"):
         await cloud.create(_spec(cloud))
+
+
+async def _machine(cloud: SimulatedCloud) -> CloudMachine:
+    (machine,) = await cloud.list_owned("me")
+    return machine
+
+
+async def test_abilities_are_an_accounts_own():
+    able, unable = SimulatedOptions(), SimulatedOptions(suspend=False, console=False)
+    assert SimulatedCloud("a", able).abilities == Abilities(suspend=True, console=True)
+    assert SimulatedCloud("b", unable).abilities == Abilities(suspend=False, console=False)
+
+
+async def test_a_suspended_machine_runs_when_its_time_to_resume_has_passed():
+    now = [100.0]
+    cloud = SimulatedCloud("test", SimulatedOptions(resume_s=5), clock=lambda: now[0])
+    made = await cloud.create(_spec(cloud))
+    await cloud.suspend(made.id)
+    now[0] += 1000
+    assert (await _machine(cloud)).state is CloudState.SUSPENDED
+    await cloud.resume(made.id)
+    now[0] += 4
+    await cloud.resume(made.id)  # asked again on its way, it takes no longer
+    assert (await _machine(cloud)).state is CloudState.SUSPENDED
+    now[0] += 1
+    assert (await _machine(cloud)).state is CloudState.RUNNING
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "state"),
+    [
+        ("suspend-fails", Refused, CloudState.RUNNING),
+        ("suspend-lost-answer", OutcomeUnknown, CloudState.SUSPENDED),
+    ],
+)
+async def test_a_suspension_that_goes_wrong(fault, error, state):
+    cloud = SimulatedCloud("test", SimulatedOptions())
+    made = await cloud.create(_spec(cloud))
+    cloud.inject(fault)
+    with pytest.raises(error, match=fault):
+        await cloud.suspend(made.id)
+    assert (await _machine(cloud)).state is state
+    await cloud.suspend(made.id)
+    assert (await _machine(cloud)).state is CloudState.SUSPENDED
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "state"),
+    [
+        ("resume-fails", NoCapacity, CloudState.SUSPENDED),
+        ("resume-lost-answer", OutcomeUnknown, CloudState.RUNNING),
+    ],
+)
+async def test_a_resume_that_goes_wrong(fault, error, state):
+    cloud = SimulatedCloud("test", SimulatedOptions())
+    made = await cloud.create(_spec(cloud))
+    await cloud.suspend(made.id)
+    cloud.inject(fault)
+    with pytest.raises(error, match=fault):
+        await cloud.resume(made.id)
+    assert (await _machine(cloud)).state is state
+    await cloud.resume(made.id)
+    assert (await _machine(cloud)).state is CloudState.RUNNING
+
+
+async def test_a_resume_that_breaks_the_machine():
+    cloud = SimulatedCloud("test", SimulatedOptions())
+    made = await cloud.create(_spec(cloud))
+    await cloud.suspend(made.id)
+    cloud.inject("resume-breaks")
+    await cloud.resume(made.id)
+    broken = await _machine(cloud)
+    assert (broken.state, broken.reason) == (CloudState.FAILED, "simulated fault resume-breaks")
+    for verb in (cloud.suspend, cloud.resume):
+        with pytest.raises(Refused, match="it is failed"):
+            await verb(made.id)
+
+
+async def test_a_machine_that_is_not_up_cannot_be_suspended():
+    cloud = SimulatedCloud("test", SimulatedOptions(boot_s=30))
+    made = await cloud.create(_spec(cloud))
+    with pytest.raises(Refused, match="it is building: wait until it runs"):
+        await cloud.suspend(made.id)
+
+
+async def test_what_a_machine_wrote_is_read_from_its_end():
+    cloud = SimulatedCloud("test", SimulatedOptions())
+    cloud.inject("boot-fails")
+    made = await cloud.create(_spec(cloud))
+    assert "simulated fault boot-fails" in await cloud.console(made.id)
+    cloud.write(made.id, "\u00e4 long line\n" * 10_000 + "the last\n")
+    text = await cloud.console(made.id)
+    assert CONSOLE_BYTES - 20 < len(text.encode()) <= CONSOLE_BYTES
+    assert text.startswith("\u00e4 long line\n")
+    assert text.endswith("the last\n")
+
+
+async def test_what_is_left_needs_no_quota():
+    cloud = SimulatedCloud("test", SimulatedOptions(max_machines=1, max_cpus=2))
+    made = await cloud.create(_spec(cloud))
+    cloud.inject("leaves-disk")
+    await cloud.delete(made.id)
+    assert (await _machine(cloud)).kind is ResourceKind.DISK
+    await cloud.create(_spec(cloud))
+
+
+async def test_cpus_are_counted_exactly_however_many_come_and_go():
+    sizes = [{"name": "tenth", "cpus": 0.1, "ram_gb": 1}]
+    options = SimulatedOptions.model_validate({"sizes": sizes, "max_cpus": 0.3})
+    cloud = SimulatedCloud("test", options)
+    for _ in range(50):
+        made = [await cloud.create(_spec(cloud, name)) for name in ("a", "b", "c")]
+        with pytest.raises(QuotaExceeded, match=r"it may have 0\.3 CPUs and uses 0\.3"):
+            await cloud.create(_spec(cloud, "d"))
+        for machine in made:
+            await cloud.delete(machine.id)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -11,11 +12,13 @@ from hypothesis import strategies as st
 from vmm_core.allocation.explain import decide
 from vmm_core.allocation.facts import BOOTING, PoolFacts
 from vmm_core.clouds.base import Limits
-from vmm_core.model import Environment, Location, Machine, Needs, Pool, Size
+from vmm_core.model import Environment, Location, Needs, Pool, Size
 from vmm_core.model import MachineState as S
-from vmm_core.pools.plan import Pause, PoolPlan, Snapshot, plan
+from vmm_core.pools.plan import Pause, PoolPlan, Snapshot, Wanted, plan
 from vmm_core.pools.policy import Policy
+from vmm_core.store.records import MachineRow
 
+ANY = Wanted(Needs())
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 POLICY = Policy(booting_per_cloud=4, boot_deadline_s=600)
 SIZES = {
@@ -33,6 +36,7 @@ def facts(
     maximum: int = 10,
     paused: bool = False,
     unavailable: str = "",
+    **others,
 ) -> PoolFacts:
     return PoolFacts(
         pool=Pool(
@@ -42,6 +46,7 @@ def facts(
             ready=ready,
             maximum=maximum,
             paused=paused,
+            **others,
         ),
         environment=Environment(name=environment, title=environment),
         location=Location(name=cloud, title=cloud),
@@ -58,18 +63,17 @@ def machine(
     *,
     fingerprint: str = "now",
     age_s: float = 60,
-) -> Machine:
-    return Machine(
+    **others,
+) -> MachineRow:
+    return MachineRow(
         id=f"{pool.name}-{number}",
         pool=pool.name,
         cloud=pool.pool.cloud,
-        location=pool.location.name,
-        environment=pool.environment.name,
         size=pool.size,
         state=state,
         fingerprint=fingerprint,
         created_at=NOW - timedelta(seconds=age_s),
-        changed_at=NOW,
+        **{"changed_at": NOW, **others},
     )
 
 
@@ -78,9 +82,7 @@ def planned(
 ) -> PoolPlan:
     """The plan of one pool with machines in these states."""
     machines = [machine(pool, n, state, fingerprint=fingerprint) for n, state in enumerate(states)]
-    snapshot = Snapshot(
-        now=NOW, pools=[pool], machines=machines, waiting=[Needs()] * waiting, **others
-    )
+    snapshot = Snapshot(now=NOW, pools=[pool], machines=machines, waiting=[ANY] * waiting, **others)
     return plan(snapshot, POLICY)[pool.name]
 
 
@@ -114,17 +116,41 @@ def test_people_come_before_refills_of_other_pools_when_creates_are_bounded():
         now=NOW,
         pools=[busy, asked],
         machines=[],
-        waiting=[Needs(environment="tomo")] * 3,
+        waiting=[Wanted(Needs(environment="tomo"))] * 3,
     )
     plans = plan(snapshot, POLICY)
     assert (plans[asked.name].create, plans[busy.name].create) == (3, 1)
     assert "booting at ral" in plans[busy.name].hold
 
 
+def test_refills_that_boot_do_not_keep_people_waiting():
+    """A refill takes minutes: some places at a cloud are people's only."""
+    busy, asked = facts("mantid", ready=9), facts("tomo", ready=0)
+    booting = [machine(busy, n, S.BUILDING) for n in range(POLICY.booting_per_cloud)]
+    wants = [Wanted(Needs(environment="tomo"))] * 3
+    plans = plan(Snapshot(now=NOW, pools=[busy, asked], machines=booting, waiting=wants), POLICY)
+    assert (plans[asked.name].create, plans[busy.name].create) == (POLICY.booting_for_people, 0)
+
+
+def test_of_two_pools_that_lack_machines_the_one_of_higher_priority_grows_first():
+    low, high = facts("mantid", ready=3), facts("tomo", ready=3, priority=1)
+    plans = plan(Snapshot(now=NOW, pools=[low, high], machines=[]), POLICY)
+    assert (plans[low.name].create, plans[high.name].create) == (1, 3)
+
+
+def test_floors_and_bookings_say_how_many_and_the_catalogue_if_they_do_not():
+    pool = facts(ready=1, maximum=6)
+    assert planned(pool, floors={pool.name: 3}).create == 3
+    assert planned(pool, booked={pool.name: 2}).create == 3
+    assert planned(pool, S.VACANT, S.VACANT, booked={pool.name: 1}).rests
+    assert planned(pool, S.VACANT, floors={pool.name: 0}).remove[0].why == "the pool has enough"
+    assert planned(pool, floors={pool.name: 99}).floor == 6
+
+
 def test_those_who_wait_are_sent_to_the_next_pool_when_the_best_is_full():
     near, far = facts(cloud="ral", ready=0, maximum=1), facts(cloud="dls", ready=0)
     machines = [machine(near, 0, S.ACQUIRED)]
-    plans = plan(Snapshot(now=NOW, pools=[near, far], machines=machines, waiting=[Needs()]), POLICY)
+    plans = plan(Snapshot(now=NOW, pools=[near, far], machines=machines, waiting=[ANY]), POLICY)
     assert (plans[near.name].create, plans[far.name].create) == (0, 1)
 
 
@@ -135,11 +161,11 @@ def test_a_pool_that_backs_off_creates_nothing_until_then_and_others_serve():
         now=NOW,
         pools=[near, far],
         machines=[],
-        waiting=[Needs()],
+        waiting=[ANY],
         pauses={near.name: Pause("over quota", until)},
     )
     plans = plan(snapshot, POLICY)
-    assert plans[near.name] == PoolPlan(near.name, hold="over quota", until=until)
+    assert plans[near.name] == PoolPlan(near.name, floor=1, hold="over quota", until=until)
     assert plans[far.name].create == 1
 
 
@@ -177,31 +203,11 @@ def test_surplus_goes_oldest_first():
     assert [r.machine for r in result.remove] == [machines[0].id, machines[1].id]
 
 
-def test_stale_machines_are_replaced_without_dipping_under_the_floor():
-    pool = facts(ready=2)
-    stale = [machine(pool, n, fingerprint="before") for n in range(2)]
-    first = plan(Snapshot(now=NOW, pools=[pool], machines=stale), POLICY)[pool.name]
-    assert (first.create, first.remove) == (2, ())
-    one_new = [*stale, machine(pool, 2), machine(pool, 3, S.BUILDING)]
-    second = plan(Snapshot(now=NOW, pools=[pool], machines=one_new), POLICY)[pool.name]
-    assert second.create == 0
-    assert [r.machine for r in second.remove] == [stale[0].id]
-
-
-def test_a_full_pool_replaces_stale_machines_one_at_a_time():
-    pool = facts(ready=2, maximum=2)
-    stale = [machine(pool, n, fingerprint="before") for n in range(2)]
-    result = plan(Snapshot(now=NOW, pools=[pool], machines=stale), POLICY)[pool.name]
-    assert [r.machine for r in result.remove] == [stale[0].id]
-    going = [stale[1], machine(pool, 0, S.DELETING, fingerprint="before")]
-    assert plan(Snapshot(now=NOW, pools=[pool], machines=going), POLICY)[pool.name].remove == ()
-
-
 def test_a_pool_that_left_the_catalogue_closes_and_its_users_stay():
     pool = facts()
     machines = [machine(pool, n, state) for n, state in enumerate(S) if state is not S.DELETED]
     result = plan(Snapshot(now=NOW, pools=[], machines=machines), POLICY)[pool.name]
-    assert {r.state for r in result.remove} == {S.VACANT, S.FAILED, *BOOTING}
+    assert {r.state for r in result.remove} == {S.VACANT, S.SUSPENDED, S.FAILED, *BOOTING}
 
 
 @pytest.mark.parametrize(
@@ -233,6 +239,11 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
                 ready=st.integers(0, 4),
                 maximum=st.integers(0, 6),
                 paused=st.booleans(),
+                standby=st.integers(0, 2),
+                replace=st.sampled_from(["as-used", "at-once"]),
+                keep_failed=st.integers(0, 2),
+                max_ready_h=st.sampled_from([None, 10.0]),
+                priority=st.integers(0, 1),
             ),
             unique_by=lambda f: f.name,
             max_size=4,
@@ -240,7 +251,15 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
     )
     gone = facts("gone")
     machines = [
-        machine(pool, number, draw(states), fingerprint=draw(st.sampled_from(["now", "before"])))
+        machine(
+            pool,
+            number,
+            draw(states),
+            fingerprint=draw(st.sampled_from(["now", "before"])),
+            cloud_id=f"c-{pool.name}-{number}",
+            kept=draw(st.booleans()),
+            vacant_at=draw(st.sampled_from([None, NOW, NOW - timedelta(hours=9)])),
+        )
         for pool in [*pools, gone]
         for number in range(draw(st.integers(0, 6)))
     ]
@@ -253,8 +272,10 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
         now=NOW,
         pools=pools,
         machines=machines,
-        waiting=draw(st.lists(wanted, max_size=6)),
+        waiting=draw(st.lists(st.builds(Wanted, wanted), max_size=6)),
         limits={"ral": Limits(machines=draw(st.sampled_from([None, 3, 8])))},
+        suspends=draw(st.sampled_from([(), ("ral",), ("ral", "dls")])),
+        draining=draw(st.sampled_from([{}, {}, {"dls": "cloud dls is drained"}])),
     )
 
 
@@ -262,60 +283,81 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
 def test_no_plan_breaks_a_bound_or_touches_a_user(snapshot: Snapshot):
     plans = plan(snapshot, POLICY)
     by_id = {m.id: m for m in snapshot.machines}
+    coming: Counter[str] = Counter()
     created: Counter[str] = Counter()
     for pool in snapshot.pools:
         mine = [m for m in snapshot.machines if m.pool == pool.name]
-        made = plans[pool.name].create
-        created[pool.pool.cloud] += made
-        assert not made or len(mine) + made <= pool.pool.maximum
-        assert not (made and pool.pool.paused)
+        each = plans[pool.name]
+        coming[pool.pool.cloud] += each.create + len(each.resume)
+        created[pool.pool.cloud] += each.create
+        drained = pool.pool.cloud in snapshot.draining
+        assert not each.create or len(mine) + each.create <= pool.pool.maximum
+        assert not ((each.create or each.resume) and (pool.pool.paused or drained))
         vacant = sum(m.state is S.VACANT for m in mine)
-        going = sum(r.state is S.VACANT for r in plans[pool.name].remove)
-        rotating = len(mine) + made >= pool.pool.maximum
+        going = sum(r.state is S.VACANT for r in each.remove) + len(each.suspend)
+        rotating = pool.pool.replace == "at-once" and going == 1
         floor = min(pool.pool.ready, pool.pool.maximum)
-        assert going == 0 or vacant - going >= floor or (rotating and going == 1)
-    for cloud, number in created.items():
+        assert drained or going == 0 or vacant - going >= floor or rotating
+        kept = sum(m.state is S.HELD and m.kept for m in mine)
+        kept -= sum(r.state is S.HELD for r in each.remove)
+        assert drained or kept + len(each.keep) <= pool.pool.keep_failed
+        assert not each.suspend or pool.pool.cloud in snapshot.suspends
+    for cloud, number in coming.items():
         booting = sum(m.state in BOOTING for m in snapshot.machines if m.cloud == cloud)
-        assert not number or booting + number <= POLICY.booting_per_cloud
+        most = POLICY.booting_per_cloud + POLICY.booting_for_people
+        if not snapshot.waiting:
+            most = POLICY.booting_per_cloud
+        assert not number or booting + number <= most
     limit = snapshot.limits["ral"].machines
     at_ral = sum(m.cloud == "ral" for m in snapshot.machines)
     assert limit is None or not created["ral"] or at_ral + created["ral"] <= limit
     for each in plans.values():
-        assert len({r.machine for r in each.remove}) == len(each.remove)
+        changed = [*(r.machine for r in each.remove), *each.resume, *each.suspend, *each.keep]
+        assert len(set(changed)) == len(changed), "one thing at a time is done to a machine"
+        assert all(by_id[name].state is S.SUSPENDED for name in each.resume)
+        assert all(by_id[name].state is S.VACANT for name in each.suspend)
+        assert all(by_id[name].state is S.FAILED for name in each.keep)
         for removal in each.remove:
-            assert by_id[removal.machine].state is removal.state
-            assert removal.state not in (S.ACQUIRED, S.HELD, S.DELETING)
+            found = by_id[removal.machine]
+            assert found.state is removal.state
+            assert removal.state not in (S.ACQUIRED, S.DELETING)
+            assert found.kept or removal.state is not S.HELD, "what a user left is not touched"
             assert removal.why
+
+
+def followed(
+    machines: list[MachineRow], pools: Sequence[PoolFacts], plans: Mapping[str, PoolPlan], turn: int
+) -> list[MachineRow]:
+    """The machines after all was done that was planned, and all that boots has booted."""
+    gone = {r.machine for p in plans.values() for r in p.remove}
+    states = {name: S.VACANT for p in plans.values() for name in p.resume}
+    states |= {name: S.SUSPENDED for p in plans.values() for name in p.suspend}
+    states |= {name: S.HELD for p in plans.values() for name in p.keep}
+    after = [
+        replace(
+            m,
+            state=states.get(m.id, S.VACANT if m.state in BOOTING else m.state),
+            kept=m.kept or states.get(m.id) is S.HELD,
+        )
+        for m in machines
+        if m.id not in gone and m.state is not S.DELETING
+    ]
+    return after + [
+        machine(pool, 1000 + 100 * turn + n, age_s=0)
+        for pool in pools
+        for n in range(plans[pool.name].create)
+    ]
 
 
 @given(snapshots())
 def test_following_the_plan_comes_to_rest(snapshot: Snapshot):
     """Machines boot, deletes end, nobody claims: after a while no plan wants anything."""
     machines = list(snapshot.machines)
-    for _ in range(30):
-        plans = plan(
-            Snapshot(
-                now=NOW,
-                pools=snapshot.pools,
-                machines=machines,
-                waiting=snapshot.waiting,
-                limits=snapshot.limits,
-            ),
-            POLICY,
-        )
-        if not any(p.create or p.remove for p in plans.values()):
+    for turn in range(60):
+        plans = plan(replace(snapshot, machines=machines), POLICY)
+        if all(p.rests for p in plans.values()):
             return
-        gone = {r.machine for p in plans.values() for r in p.remove}
-        machines = [
-            m.model_copy(update={"state": S.VACANT}) if m.state in BOOTING else m
-            for m in machines
-            if m.id not in gone and m.state is not S.DELETING
-        ]
-        machines += [
-            machine(pool, len(machines) + 100 * n + 1000, age_s=0)
-            for pool in snapshot.pools
-            for n in range(plans[pool.name].create)
-        ]
+        machines = followed(machines, snapshot.pools, plans, turn)
     raise AssertionError("the plans never come to rest")
 
 
@@ -326,9 +368,7 @@ TWO = (facts(cloud="ral", ready=0), facts(cloud="dls", ready=0))
 def test_who_waits_is_served_by_another_cloud_while_the_best_backs_off(reason: str):
     ral, dls = TWO
     pauses = {ral.name: Pause(reason, NOW + timedelta(seconds=60))}
-    plans = plan(
-        Snapshot(now=NOW, pools=TWO, machines=[], waiting=[Needs()], pauses=pauses), POLICY
-    )
+    plans = plan(Snapshot(now=NOW, pools=TWO, machines=[], waiting=[ANY], pauses=pauses), POLICY)
     assert (plans[ral.name].create, plans[dls.name].create) == (0, 1)
 
 
@@ -338,11 +378,11 @@ def test_nobody_counts_on_what_is_on_its_way_at_a_cloud_that_does_not_answer():
         now=NOW,
         pools=TWO,
         machines=[machine(ral, 1, S.BUILDING)],
-        waiting=[Needs()],
+        waiting=[ANY],
         pauses={ral.name: Pause("no answer", None, open_end=True, silent=True)},
     )
     assert plan(snapshot, POLICY)[dls.name].create == 1
-    at_ral = replace(snapshot, waiting=[Needs(locations=("ral",))])
+    at_ral = replace(snapshot, waiting=[Wanted(Needs(locations=("ral",)))])
     assert plan(at_ral, POLICY)[dls.name].create == 0
     answers = replace(snapshot, pauses={})
     assert plan(answers, POLICY)[dls.name].create == 0
@@ -359,16 +399,21 @@ def test_nobody_waits_for_a_pool_in_trouble_while_another_that_fits_has_room(
         if data.draw(st.booleans())
     }
     snapshot = replace(
-        snapshot, pauses=paused, limits={}, waiting=snapshot.waiting[:1], machines=[]
+        snapshot,
+        pauses=paused,
+        limits={},
+        waiting=snapshot.waiting[:1],
+        machines=[],
+        draining={},
     )
     plans = plan(snapshot, POLICY)
-    for needs in snapshot.waiting:
+    for wanted in snapshot.waiting:
         able = [
             pool
             for pool in snapshot.pools
             if pool.name not in paused and not pool.pool.paused and pool.pool.maximum
         ]
-        fitting = [r.facts.name for r in decide(needs, snapshot.pools, {}).ranked]
+        fitting = [r.facts.name for r in decide(wanted.needs, snapshot.pools, {}).ranked]
         if any(pool.name in fitting for pool in able):
             assert sum(plans[name].create for name in fitting) >= 1
 

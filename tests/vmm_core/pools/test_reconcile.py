@@ -1,21 +1,22 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from vmm_core.clouds.base import CloudMachine, CloudState
-from vmm_core.model import Machine
+from vmm_core.clouds.base import CloudMachine, CloudState, ResourceKind
 from vmm_core.model import MachineState as S
 from vmm_core.pools.policy import Policy
 from vmm_core.pools.reconcile import Findings, reconcile
+from vmm_core.store.records import MachineRow
 
 from .test_plan import NOW, facts, machine
 
 POLICY = Policy(look_up_s=15, missing_grace_s=30)
 
 
-def look(machines: list[Machine], listed: list[CloudMachine], **others) -> Findings:
+def look(machines: list[MachineRow], listed: list[CloudMachine], **others) -> Findings:
     given = {"in_flight": (), "missing_since": {}, "now": NOW, "policy": POLICY, **others}
     return reconcile(machines, listed, **given)
 
@@ -54,7 +55,7 @@ def test_machines_on_their_way_out_are_not_missed(state: S):
 
 def test_a_held_machine_that_runs_no_more_is_kept_for_what_is_on_its_disk():
     empty = machine(facts(), 0, S.HELD)
-    full = empty.model_copy(update={"holding": "2 files"})
+    full = replace(empty, holding="2 files")
     stopped = at_cloud(empty.id, CloudState.FAILED)
     assert [m.id for m, _ in look([empty], [stopped]).failed] == [empty.id]
     assert look([full], [stopped]) == Findings()
@@ -63,7 +64,7 @@ def test_a_held_machine_that_runs_no_more_is_kept_for_what_is_on_its_disk():
 def test_what_the_ledger_does_not_have_is_an_orphan():
     known = machine(facts(), 0)
     findings = look([known], [at_cloud(known.id), at_cloud("other")])
-    assert findings.orphans == {"c-other"}
+    assert findings.orphans == {"c-other": ResourceKind.MACHINE}
 
 
 def test_a_failed_machine_is_told_unless_somebody_uses_it():

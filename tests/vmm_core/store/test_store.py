@@ -16,8 +16,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import IntegrityError
 
-from vmm_core.allocation.explain import decide
 from vmm_core.allocation.facts import PoolFacts
+from vmm_core.allocation.rules import Rules
 from vmm_core.errors import Impossible, NotFound, Unavailable
 from vmm_core.model import (
     Environment,
@@ -49,8 +49,7 @@ FACTS = PoolFacts(
 )
 
 
-def ranked(needs, counts):
-    return decide(needs, [FACTS], counts)
+ranked = Rules([FACTS])
 
 
 @pytest.fixture
@@ -326,13 +325,14 @@ async def test_a_pool_is_worked_by_one_manager_until_its_lock_runs_out(store: St
 
 
 async def test_orphans_are_confirmed_at_the_second_sighting(store: Store, clock: Clock):
-    assert await store.pools.sight_orphans("c", {"x", "y"}, again_after_s=30) == set()
+    one, both = {"x": "machine"}, {"x": "machine", "y": "port"}
+    assert await store.pools.sight_orphans("c", both, again_after_s=30) == set()
     clock.turn(31)
-    assert await store.pools.sight_orphans("c", {"x"}, again_after_s=30) == {"x"}
-    assert await store.pools.sight_orphans("c", {"x", "y"}, again_after_s=30) == {"x"}
-    assert await store.pools.sight_orphans("other", {"x"}, again_after_s=30) == set()
-    assert await store.pools.sight_orphans("c", set(), again_after_s=30) == set()
-    assert await store.pools.sight_orphans("c", {"x"}, again_after_s=30) == set()
+    assert await store.pools.sight_orphans("c", one, again_after_s=30) == {"x"}
+    assert await store.pools.sight_orphans("c", both, again_after_s=30) == {"x"}
+    assert await store.pools.sight_orphans("other", one, again_after_s=30) == set()
+    assert await store.pools.sight_orphans("c", {}, again_after_s=30) == set()
+    assert await store.pools.sight_orphans("c", one, again_after_s=30) == set()
 
 
 async def test_a_backoff_is_kept_changed_and_forgotten(store: Store, clock: Clock):

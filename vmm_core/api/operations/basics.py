@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BeforeValidator, Field
 
 from ... import __version__
+from ...allocation.rules import may_use
+from ...errors import NotAllowed
 from ...model import (
     Environment,
+    GroupName,
     Location,
     Needs,
+    Noun,
     Offer,
 )
 from ..models import Health
@@ -19,6 +25,7 @@ from ..routes import (
     Route,
     Services,
 )
+from .visible import groups_of
 
 
 async def health(services: Services, call: Call[Nothing, Nothing]) -> Answer:
@@ -27,9 +34,40 @@ async def health(services: Services, call: Call[Nothing, Nothing]) -> Answer:
     return Answer(Health(version=__version__))
 
 
-async def environments(services: Services, call: Call[Nothing, Nothing]) -> Answer:
+def _named(given: object) -> object:
+    """Groups of a query, which says by one without a name that the user is in none."""
+    return [each for each in given if each] if isinstance(given, list | tuple) else given
+
+
+Groups = Annotated[tuple[GroupName, ...] | None, BeforeValidator(_named)]
+
+
+class GroupsQuery(Noun):
+    """Who looks."""
+
+    groups: Groups = Field(
+        default=None,
+        max_length=1000,
+        description="frontends: leave out what a user in these groups may not use, `groups=` of "
+        "one who is in none; a plain token's groups are in the tokens file",
+    )
+
+
+class OffersQuery(Needs):
+    """What is looked for, for whom, and when."""
+
+    groups: Groups = Field(default=None, max_length=1000, description="as of `environments`")
+    at: AwareDatetime | None = Field(
+        default=None, description="also say what will be free then (`free_at`)"
+    )
+    for_h: float = Field(default=0, ge=0, le=24 * 366, description="for so many hours from `at` on")
+
+
+async def environments(services: Services, call: Call[Nothing, GroupsQuery]) -> Answer:
     """What can be asked for."""
-    return Answer(list(services.catalogue.environments.values()))
+    groups = groups_of(call.caller, call.query.groups)
+    found = services.catalogue.environments.values()
+    return Answer([each for each in found if groups is None or may_use(each, groups)])
 
 
 async def locations(services: Services, call: Call[Nothing, Nothing]) -> Answer:
@@ -37,9 +75,13 @@ async def locations(services: Services, call: Call[Nothing, Nothing]) -> Answer:
     return Answer(list(services.catalogue.locations.values()))
 
 
-async def offers(services: Services, call: Call[Nothing, Needs]) -> Answer:
+async def offers(services: Services, call: Call[Nothing, OffersQuery]) -> Answer:
     """Every environment at every place in every size that meets the needs."""
-    return Answer(await services.leases.offers(call.query))
+    query = call.query
+    needs = Needs.model_validate({name: getattr(query, name) for name in Needs.model_fields})
+    groups = groups_of(call.caller, query.groups)
+    found = await services.leases.offers(needs, groups=groups, at=query.at, for_h=query.for_h)
+    return Answer(found)
 
 
 ROUTES: tuple[Route[Any, Any], ...] = (
@@ -61,8 +103,9 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         summary="What can be asked for",
         answers={200: list[Environment]},
         body=Nothing,
-        query=Nothing,
+        query=GroupsQuery,
         run=environments,
+        errors=(NotAllowed,),
     ),
     Route(
         method="GET",
@@ -81,7 +124,8 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         summary="Every environment at every place in every size that meets the needs",
         answers={200: list[Offer]},
         body=Nothing,
-        query=Needs,
+        query=OffersQuery,
         run=offers,
+        errors=(NotAllowed,),
     ),
 )

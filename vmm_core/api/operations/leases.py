@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-import uuid
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,9 +13,11 @@ from ...errors import (
     BindFailed,
     Conflict,
     Impossible,
+    LimitReached,
     NotAllowed,
     NotFound,
     Unavailable,
+    VmmError,
 )
 from ...model import (
     Handover,
@@ -26,7 +27,10 @@ from ...model import (
     Noun,
     Session,
 )
+from ...sharing import stranger
+from ...store.claims import Request
 from ...tokens import Scope
+from ..keys import key_of
 from ..models import PREFIX, LeaseRequest, Owner
 from ..problems import BodyTooLarge
 from ..routes import (
@@ -39,7 +43,7 @@ from ..routes import (
     Route,
     Services,
 )
-from .visible import may_see, visible_lease
+from .visible import groups_of, may_see, owned_lease, visible_lease
 
 
 class LeasesQuery(Noun):
@@ -56,9 +60,6 @@ class EventsQuery(Noun):
     since: int = Field(default=0, ge=0, description="number of the first event wanted")
 
 
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
-
-
 async def acquire(services: Services, call: Call[LeaseRequest, Nothing]) -> Answer:
     """Ask for a machine."""
     owner = call.body.owner or call.caller.name
@@ -67,28 +68,38 @@ async def acquire(services: Services, call: Call[LeaseRequest, Nothing]) -> Answ
             f"the token {call.caller.name!r} may lease for itself only, not for {owner!r}: "
             "use a token with the scope lease:any"
         )
-    key = call.headers.get("Idempotency-Key") or uuid.uuid4().hex
-    if not _KEY.fullmatch(key):
-        raise BadRequest("the Idempotency-Key must be 1 to 255 visible ASCII characters")
-    known = {
-        lease.id
-        for lease in await services.leases.list(owner)
-        if (lease.frontend, lease.key) == (call.caller.name, key)
-    }
-    lease = await services.leases.acquire(
-        owner=owner, frontend=call.caller.name, key=key, needs=call.body.needs
+    groups = groups_of(call.caller, call.body.groups)
+    if groups is None:
+        groups = call.caller.groups if owner == call.caller.name else ()
+    request = Request(
+        owner=owner,
+        frontend=call.caller.name,
+        key=key_of(call.headers),
+        needs=call.body.needs,
+        groups=groups,
+        reservation=call.body.reservation,
     )
-    status = 200 if lease.id in known else 201
-    if lease.state is LeaseState.WAITING:
+    began = time.perf_counter()
+    try:
+        asked = await services.leases.ask(request)
+    except VmmError:
+        known = request.needs.environment in services.catalogue.environments
+        services.metrics.refused(request.needs.environment if known else None)
+        raise
+    if asked.new:
+        services.metrics.claimed(asked.lease, time.perf_counter() - began)
+    status = 201 if asked.new else 200
+    if asked.lease.state is LeaseState.WAITING:
         status = 202
-    return Answer(lease, status, {"Location": f"{PREFIX}/leases/{lease.id}"})
+    return Answer(asked.lease, status, {"Location": f"{PREFIX}/leases/{asked.lease.id}"})
 
 
 async def list_leases(services: Services, call: Call[Nothing, LeasesQuery]) -> Answer:
     """The leases that the caller may see."""
     query = call.query
     found = await services.leases.list(query.owner, ended=query.ended, held=query.held)
-    return Answer([lease for lease in found if may_see(call.caller, lease)])
+    shared = await services.store.members.leases_of(call.caller.name)
+    return Answer([lease for lease in found if may_see(call.caller, lease, shared)])
 
 
 async def show_lease(services: Services, call: Call[Nothing, Nothing]) -> Answer:
@@ -110,7 +121,7 @@ async def events(services: Services, call: Call[Nothing, EventsQuery]) -> AsyncI
 
 async def bind(services: Services, call: Call[Session, Nothing]) -> Answer:
     """Make the lease's machine the user's."""
-    found = await visible_lease(services, call.caller, call.path["lease"])
+    found = await owned_lease(services, call.caller, call.path["lease"], "start sessions on")
     if not call.caller.may_act_for(found.owner):
         raise NotAllowed(f"the token {call.caller.name!r} may not start sessions on this lease")
     if Scope.LEASE_ANY not in call.caller.scopes and _asks_for_root(call.body):
@@ -123,8 +134,8 @@ async def bind(services: Services, call: Call[Session, Nothing]) -> Answer:
 
 async def release(services: Services, call: Call[Nothing, Nothing]) -> Answer:
     """End the lease."""
-    found = await visible_lease(services, call.caller, call.path["lease"])
-    return Answer(await services.leases.release(found.id))
+    found = await owned_lease(services, call.caller, call.path["lease"], "release")
+    return Answer(await services.leases.release(found.id, by=stranger(call.caller, found)))
 
 
 def _asks_for_root(session: Session) -> bool:
@@ -146,7 +157,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
             "Idempotency-Key": "the same key returns the same lease while it lasts; "
             "without one, every request is a new one"
         },
-        errors=(Impossible, BodyTooLarge),
+        errors=(Impossible, LimitReached, NotFound, BodyTooLarge),
     ),
     Route(
         method="GET",

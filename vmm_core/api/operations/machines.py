@@ -9,11 +9,14 @@ from pydantic import Field
 from ...errors import (
     Conflict,
     NotFound,
+    Unavailable,
 )
 from ...model import (
+    ConsoleLog,
     Machine,
     Noun,
 )
+from ...store.records import Actor
 from ..routes import (
     OPERATING,
     Answer,
@@ -38,7 +41,13 @@ async def machines(services: Services, call: Call[Nothing, Nothing]) -> Answer:
 async def delete_machine(services: Services, call: Call[Nothing, DeleteQuery]) -> Answer:
     """Delete a machine that nobody leases."""
     machine_id = call.path["machine"]
-    return Answer(await services.pools.held.remove(machine_id, discard=call.query.discard))
+    by = Actor(call.caller.name, call.caller.name)
+    return Answer(await services.pools.held.remove(machine_id, discard=call.query.discard, by=by))
+
+
+async def console(services: Services, call: Call[Nothing, Nothing]) -> Answer:
+    """The end of what a machine wrote to its console."""
+    return Answer(await services.pools.console(call.path["machine"]))
 
 
 ROUTES: tuple[Route[Any, Any], ...] = (
@@ -64,5 +73,17 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         run=delete_machine,
         scopes=OPERATING,
         errors=(NotFound, Conflict),
+    ),
+    Route(
+        method="GET",
+        path="/machines/{machine}/console",
+        name="console",
+        summary="The end of what a machine wrote to its console, also of a failed one that is kept",
+        answers={200: ConsoleLog},
+        body=Nothing,
+        query=Nothing,
+        run=console,
+        scopes=OPERATING,
+        errors=(NotFound, Conflict, Unavailable),
     ),
 )

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import BaseModel
 
 from ..base import (
+    Abilities,
     Cloud,
     CloudError,
     CloudMachine,
@@ -33,7 +34,7 @@ from ..base import (
     Refused,
     SizeFact,
 )
-from . import leftovers, machines, names, request, sizes
+from . import leftovers, machines, names, optional, request, sizes
 from .connection import Connection
 from .errors import not_azure, told
 from .options import Options
@@ -50,6 +51,7 @@ class AzureCloud(Cloud):
         if not isinstance(options, Options):
             raise TypeError(f"the options of {name} are not those of an Azure cloud")
         self.name = name
+        self.abilities = Abilities(suspend=options.hibernate, console=options.boot_diagnostics)
         self._options = options
         self._group = options.resource_group
         self._opened: Connection | None = None
@@ -99,6 +101,8 @@ class AzureCloud(Cloud):
 
     async def delete(self, machine_id: str) -> None:
         """Delete the machine, wait until it is gone, then see that nothing of it is left."""
+        if (side := names.parse_side(machine_id)) is not None:
+            await self._delete_side(*side)
         if not names.is_name(machine_id):
             return
         end = time.monotonic() + self._options.delete_timeout_s
@@ -117,6 +121,26 @@ class AzureCloud(Cloud):
             while left := await leftovers.of(machine_id, connection, self._options):
                 await leftovers.begin_delete(left, connection, self._options)
                 await self._pause(machine_id, end)
+
+    async def suspend(self, machine_id: str) -> None:
+        """Hibernate: memory goes to the disk, which must be able to hold it, and the CPUs back."""
+        if not self.abilities.suspend:
+            await super().suspend(machine_id)
+        await self._turn("suspend", machine_id)
+
+    async def resume(self, machine_id: str) -> None:
+        """Start it from what it hibernated with. Azure may have no room for it now."""
+        if not self.abilities.suspend:
+            await super().resume(machine_id)
+        await self._turn("resume", machine_id)
+
+    async def console(self, machine_id: str) -> str:
+        """The serial console, from Azure's boot diagnostics."""
+        if not self.abilities.console:
+            await super().console(machine_id)
+        async with self._asking(f"read the console of {machine_id}", writes=False) as connection:
+            optional.known(await self._named(connection, machine_id), machine_id, self.name)
+            return await optional.console(self.name, self._group, machine_id, connection)
 
     async def sizes(self) -> dict[str, SizeFact]:
         """The sizes of the region, asked anew when what is known is old."""
@@ -197,6 +221,39 @@ class AzureCloud(Cloud):
             lambda: connection.compute.virtual_machines.get(self._group, name, **how)
         )
 
+    async def _named(self, connection: Connection, name: str, **how: Any) -> VirtualMachine | None:
+        """The same of any text, which may be no name."""
+        return await self._get(connection, name, **how) if names.is_name(name) else None
+
+    async def _turn(self, wish: optional.Wish, name: str) -> None:
+        end = time.monotonic() + self._options.delete_timeout_s
+        async with self._asking(f"{wish} {name}", writes=True) as connection:
+            if await optional.is_to_do(
+                wish,
+                name,
+                self.name,
+                lambda: self._named(connection, name, expand="instanceView"),
+                lambda: self._pause(name, end, "done with what it is at"),
+            ):
+                compute = connection.compute.virtual_machines
+                if wish == "suspend":
+                    await compute.begin_deallocate(self._group, name, hibernate=True, polling=False)
+                else:
+                    await compute.begin_start(self._group, name, polling=False)
+
+    async def _delete_side(self, what: str, name: str) -> None:
+        """Delete what is left of a machine, and wait until it is gone."""
+        end = time.monotonic() + self._options.delete_timeout_s
+        async with self._asking(f"delete {name}", writes=True) as connection:
+            while True:
+                seen = await leftovers.sides(connection, self._options)
+                machine = machines.machine_of_side(seen, what, name)
+                if machine is None or await self._named(connection, machine) is not None:
+                    return  # it is gone, or its machine is not
+                left = machines.left(seen, machine).only(what, name)
+                await leftovers.begin_delete(left, connection, self._options)
+                await self._pause(name, end)
+
     async def _begin_delete(self, connection: Connection, name: str, found: VirtualMachine) -> None:
         if machines.machine(found, (), None).state is not CloudState.DELETING:
             await _unless_gone(
@@ -205,10 +262,10 @@ class AzureCloud(Cloud):
                 )
             )
 
-    async def _pause(self, name: str, end: float) -> None:
+    async def _pause(self, name: str, end: float, awaited: str = "gone") -> None:
         if time.monotonic() + self._options.poll_s > end:
             raise OutcomeUnknown(
-                f"cloud {self.name}: {name} is not gone after "
+                f"cloud {self.name}: {name} is not {awaited} after "
                 f"{self._options.delete_timeout_s:g} s: it is looked at again"
             )
         await asyncio.sleep(self._options.poll_s)

@@ -33,7 +33,7 @@ class Broken(aiohttp.ClientError):
 
 
 class Connection:
-    """Two ways to the same account: the SDK's client, and plain requests.
+    """Ways to the same account: the SDK's client, plain requests, and requests without its token.
 
     Must be made where an event loop runs.
     """
@@ -78,6 +78,24 @@ class Connection:
             transport=_transport(settings),
         )
 
+        self._bare: AsyncPipelineClient[HttpRequest, AsyncHttpResponse] = AsyncPipelineClient(
+            base_url=endpoint,
+            policies=[policies.UserAgentPolicy("jupyter-daaas"), policies.ProxyPolicy()],
+            transport=_transport(settings),
+        )
+
+    async def end_of(self, url: str, most: int) -> tuple[int, bytes]:
+        """Status and the last ``most`` bytes of a page whose URL is all the right to read it.
+
+        Neither the account's token is sent there nor the URL logged.
+        """
+        response = await self._bare.send_request(HttpRequest("GET", url), stream=True)
+        end = b""
+        async with response:
+            async for chunk in response.iter_bytes():
+                end = (end + chunk)[-most:]
+        return response.status_code, end
+
     async def send(self, request: HttpRequest) -> AsyncHttpResponse:
         """A request to Resource Manager, with the account's token."""
         request.url = self._plain.format_url(request.url)
@@ -87,6 +105,7 @@ class Connection:
         """Close every connection."""
         await self.compute.close()
         await self._plain.close()
+        await self._bare.close()
         await self._credential.close()
 
 

@@ -2,7 +2,7 @@
 
 One list has the tags and how far a machine was built, another whether it runs;
 addresses are the network interfaces'. What is left of a machine that is gone
-is shown under its name, so that it is deleted as machines are.
+is shown by its kind, each under an id of its own.
 """
 
 from __future__ import annotations
@@ -12,12 +12,18 @@ from dataclasses import dataclass, field
 
 from azure.mgmt.compute.models import Disk, InstanceViewStatus, VirtualMachine
 
-from ..base import CloudMachine, CloudState
+from ..base import CloudMachine, CloudState, ResourceKind
 from . import names
 from .errors import reason
 from .network import Interface, PublicAddress
 
 ISOLATION = "virtual machine in Azure"
+
+_KINDS = {
+    names.INTERFACE: ResourceKind.PORT,
+    names.ADDRESS: ResourceKind.ADDRESS,
+    names.DISK: ResourceKind.DISK,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +52,18 @@ class Sides:
     def __bool__(self) -> bool:
         return bool(self.interfaces or self.addresses or self.disks)
 
+    def only(self, what: str, name: str) -> Sides:
+        """One of them; with an address the interfaces that hold it."""
+        if what == names.INTERFACE:
+            return Sides(interfaces=tuple(each for each in self.interfaces if each == name))
+        if what == names.DISK:
+            return Sides(disks=tuple(each for each in self.disks if each == name))
+        mine = tuple(each for each in self.addresses if each == name)
+        return Sides(interfaces=self.interfaces if mine else (), addresses=mine)
+
 
 def owned(seen: Seen, owner: str) -> list[CloudMachine]:
-    """The owner's machines, and under their names what is left of those that are gone."""
+    """The owner's machines, and what is left of those that are gone."""
     statuses = {(each.id or "").lower(): states(each) for each in seen.statuses}
     address = _addresses(seen)
     found = {}
@@ -57,26 +72,28 @@ def owned(seen: Seen, owner: str) -> list[CloudMachine]:
         if tagged.get(names.OWNER) == owner:
             key = (each.id or "").lower()
             found[each.name or ""] = machine(each, statuses.get(key, []), address.get(key))
-    for name, rest in sides(seen, owner).items():
-        if name not in found:
-            what = ", ".join((*rest.interfaces, *rest.addresses, *rest.disks))
-            found[name] = CloudMachine(
-                id=name,
-                name=name,
-                state=CloudState.FAILED,
-                isolation=ISOLATION,
-                reason=f"the machine is gone, but not {what}",
-            )
-    return list(found.values())
+    rest = [
+        CloudMachine(
+            id=names.side_id(name, what),
+            name=names.side_id(name, what),
+            state=CloudState.FAILED,
+            reason=f"machine {machine_name} is gone, but not {name}",
+            kind=_KINDS[what],
+            of=machine_name,
+        )
+        for what, name, tagged in _sides(seen)
+        if (machine_name := names.machine_of(name, tagged, owner, what))
+        and machine_name not in found
+    ]
+    return [*found.values(), *rest]
 
 
-def sides(seen: Seen, owner: str) -> dict[str, Sides]:
-    """What came with each of the owner's machines, by the machine's name."""
-    found: dict[str, dict[str, list[str]]] = {}
-    for what, name, tagged in _sides(seen):
-        if machine_name := names.machine_of(name, tagged, owner, what):
-            found.setdefault(machine_name, {}).setdefault(what, []).append(name)
-    return {name: _as_sides(lists) for name, lists in found.items()}
+def machine_of_side(seen: Seen, what: str, name: str) -> str | None:
+    """The machine that a resource came with, whoever its owner; None if it is not there."""
+    tags = {(each, called): tagged for each, called, tagged in _sides(seen)}
+    if (what, name) not in tags:
+        return None
+    return names.made_with(name, tags[what, name], what)
 
 
 def left(seen: Seen, machine_name: str) -> Sides:
@@ -93,7 +110,7 @@ def machine(
 ) -> CloudMachine:
     """One machine; without an address, or as long as it is not known to run, it is building."""
     statuses = list(statuses)
-    state = _state(listed, statuses)
+    state = state_of(listed, statuses)
     if state is CloudState.RUNNING and not address:
         state = CloudState.BUILDING
     tagged = listed.tags or {}
@@ -114,17 +131,30 @@ def states(listed: VirtualMachine) -> list[InstanceViewStatus]:
     return list(view.statuses or ()) if view else []
 
 
-def _state(listed: VirtualMachine, statuses: list[InstanceViewStatus]) -> CloudState:
+def power_of(statuses: Iterable[InstanceViewStatus]) -> str:
+    """``running``, ``starting``, ``deallocating``, ``deallocated``, ...; empty if not said."""
+    codes = (code for code in map(_code, statuses) if code.startswith("powerstate/"))
+    return next(codes, "").partition("/")[2]
+
+
+def state_of(listed: VirtualMachine, statuses: Iterable[InstanceViewStatus]) -> CloudState:
+    """The state of a machine, as if it had an address."""
+    statuses = list(statuses)
     built = (listed.properties.provisioning_state if listed.properties else None) or ""
-    power = next(
-        (code.partition("/")[2] for code in map(_code, statuses) if code.startswith("powerstate/")),
-        "",
-    )
-    match built.lower(), power:
+    able = listed.properties.additional_capabilities if listed.properties else None
+    hibernates = bool(able and able.hibernation_enabled)
+    hibernated = any(_code(each) == "hibernationstate/hibernated" for each in statuses)
+    match built.lower(), power_of(statuses):
         case "deleting", _:
             return CloudState.DELETING
         case "failed", _:
             return CloudState.FAILED
+        case "updating", "stopping" | "deallocating" if hibernates:
+            return CloudState.RUNNING  # until it is suspended
+        case "updating", "starting" if hibernates:
+            return CloudState.SUSPENDED  # until it runs
+        case _, "deallocated" if hibernated:
+            return CloudState.SUSPENDED
         case _, "stopping" | "stopped" | "deallocating" | "deallocated":
             return CloudState.STOPPED
         case "succeeded" | "updating" | "migrating", "running":

@@ -63,6 +63,25 @@ def machine_of(resource: str, tagged: Mapping[str, str], owner: str, what: str) 
     return found[1] if found else None
 
 
+def side_id(resource: str, what: str) -> str:
+    """The id, and the name, of something that is left of a machine."""
+    return f"{what}:{resource}"
+
+
+def parse_side(text: str) -> tuple[str, str] | None:
+    """What it is and its name; None if it is no id of something left."""
+    what, colon, resource = text.partition(":")
+    return (what, resource) if colon and what in (INTERFACE, ADDRESS, DISK) else None
+
+
+def made_with(resource: str, tagged: Mapping[str, str], what: str) -> str | None:
+    """The machine of a VMM that a resource came with, whoever its owner."""
+    if MACHINE in tagged:
+        return tagged[MACHINE]
+    found = re.fullmatch(f"(.+)-{what}-[0-9a-f]{{8}}{_MORE}", resource)
+    return found[1] if found else None
+
+
 def came_with(machine: str, resource: str, tagged: Mapping[str, str], what: str) -> bool:
     """Whether a resource came with ``machine``, whoever its owner."""
     if MACHINE in tagged:

@@ -78,6 +78,14 @@ class Options(Noun):
     disk_gb: int | None = Field(default=None, ge=1, le=4095, description="None: as the image")
     disk_type: Literal["Standard_LRS", "StandardSSD_LRS", "Premium_LRS"] = "StandardSSD_LRS"
     trusted_launch: bool = Field(default=False, description="as the image's definition wants it")
+    hibernate: bool = Field(
+        default=False,
+        description="machines can be suspended: made so that they hibernate, which size and image "
+        "must be able to",
+    )
+    boot_diagnostics: bool = Field(
+        default=False, description="keep what machines write to their console, to be read"
+    )
     force_delete: bool = Field(default=True, description="end machines without a shutdown")
     endpoint: Https = Field(
         default="https://management.azure.com", description="of Resource Manager"

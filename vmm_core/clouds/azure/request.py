@@ -50,6 +50,16 @@ def machine(spec: MachineSpec, options: Options, ssh_public_key: str) -> models.
                 network_api_version=NETWORK_API,
                 network_interface_configurations=[_interface(spec, options, tags)],
             ),
+            additional_capabilities=(
+                models.AdditionalCapabilities(hibernation_enabled=True)
+                if options.hibernate
+                else None
+            ),
+            diagnostics_profile=(
+                models.DiagnosticsProfile(boot_diagnostics=models.BootDiagnostics(enabled=True))
+                if options.boot_diagnostics
+                else None
+            ),
             security_profile=(
                 models.SecurityProfile(security_type="TrustedLaunch")
                 if options.trusted_launch

@@ -1,4 +1,4 @@
-"""CPU, memory and process limits of a machine: cgroups v2, v1 or both, by trying.
+"""A machine's cgroups, v2, v1 or both, by trying: limits of CPU, memory, processes; the freezer.
 
 What can be had differs between hosts (systemd's delegation, containers,
 hybrid mounts), so nothing is decided from what is mounted: each limit is
@@ -7,12 +7,15 @@ tried where it could be, and :class:`Limited` says which hold.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from . import freezer
 
 CPU_PERIOD_US = 100_000
 PROCESSES = 4096
@@ -22,6 +25,7 @@ WAITING_SHARE = 1 / 8
 """A machine that nobody has dialled yet gets this much of the CPU that one in use gets."""
 
 _WANTED = ("cpu", "memory", "pids")
+_FREEZER = "freezer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ class Limited:
 
     controllers: frozenset[str]
     folders: tuple[Path, ...]
+    freezer: Path | None = None
+    """The one of ``folders`` by which the machine can be frozen."""
 
     @property
     def text(self) -> str:
@@ -49,6 +55,12 @@ class Limited:
         if len(missing) == len(_WANTED):
             return "no cgroup limits"
         return f"no cgroup limit of {' and '.join(missing)}"
+
+
+def name_of(machine: str, folder: Path, owner: str) -> str:
+    """How the machine's cgroups are called but for a number: it says whose they are."""
+    mark = hashlib.sha256(f"{owner}\0{folder}".encode()).hexdigest()[:12]
+    return f"vmm-{machine}-{mark}"
 
 
 def places(name: str) -> tuple[Place, ...]:
@@ -65,7 +77,7 @@ def places(name: str) -> tuple[Place, ...]:
             bases = dict.fromkeys([str(Path(group).parent), group, "/"])
             found += [Place(root / base.lstrip("/") / name, _WANTED, 2) for base in bases]
         else:
-            controllers = tuple(c for c in _WANTED if c in options)
+            controllers = tuple(c for c in (*_WANTED, _FREEZER) if c in options)
             if controllers:
                 group = own.get(controllers[0], "/")
                 found.append(Place(root / group.lstrip("/") / name, controllers, 1))
@@ -79,7 +91,7 @@ def limit(
     held: set[str] = set()
     folders: list[Path] = []
     for place in wanted:
-        open_ones = [c for c in place.controllers if c not in held]
+        open_ones = [c for c in place.controllers if c in _WANTED and c not in held]
         if not open_ones or not place.folder.parent.is_dir():
             continue
         try:
@@ -97,7 +109,11 @@ def limit(
         else:
             with suppress(OSError):
                 place.folder.rmdir()
-    return Limited(frozenset(held), tuple(folders))
+    # With version 2 a process is in one group: the last, if any limit holds there.
+    freezes = next((folder for folder in reversed(folders) if freezer.can(folder, 2)), None)
+    if freezes is None and (freezes := _freezer(wanted)) is not None:
+        folders.append(freezes)
+    return Limited(frozenset(held), tuple(folders), freezes)
 
 
 def join(folders: tuple[Path, ...], pid: int) -> None:
@@ -111,7 +127,7 @@ def weigh(folders: tuple[Path, ...], share: float) -> None:
     for folder in folders:
         for name, normal in (("cpu.weight", 100), ("cpu.shares", 1024)):
             with suppress(OSError):  # a hierarchy without the CPU controller
-                _write(folder / name, str(int(normal * share)))
+                freezer.write(folder / name, str(int(normal * share)))
 
 
 def remove(folders: tuple[Path, ...], deadline_s: float = 5) -> list[Path]:
@@ -132,6 +148,18 @@ def remove(folders: tuple[Path, ...], deadline_s: float = 5) -> list[Path]:
         time.sleep(0.02)
 
 
+def _freezer(wanted: tuple[Place, ...]) -> Path | None:
+    """A group only to freeze: of version 2 if it can be, where what is frozen can be killed."""
+    for place in sorted(wanted, key=lambda each: -each.version):
+        if place.version == 2 or _FREEZER in place.controllers:
+            with suppress(OSError):
+                place.folder.mkdir(exist_ok=True)
+                if freezer.can(place.folder, place.version) and _can_join(place):
+                    return place.folder
+                place.folder.rmdir()
+    return None
+
+
 def _set(place: Place, controller: str, cpus: float, memory: int, processes: int) -> bool:
     quota = max(1000, int(cpus * CPU_PERIOD_US))
     values = {
@@ -147,19 +175,10 @@ def _set(place: Place, controller: str, cpus: float, memory: int, processes: int
     }[place.version, controller]
     try:
         for name, value in values:
-            _write(place.folder / name, value)
+            freezer.write(place.folder / name, value)
     except OSError:
         return False
     return True
-
-
-def _write(file: Path, value: str) -> None:
-    """Set a control; without O_CREAT, since in a plain folder it must fail, not make a file."""
-    descriptor = os.open(file, os.O_WRONLY)
-    try:
-        os.write(descriptor, value.encode())
-    finally:
-        os.close(descriptor)
 
 
 def _enable(place: Place, controller: str) -> bool:

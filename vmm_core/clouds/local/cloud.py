@@ -22,6 +22,8 @@ from pydantic import BaseModel
 
 from ...model import Size
 from ..base import (
+    CONSOLE_BYTES,
+    Abilities,
     Cloud,
     CloudError,
     CloudMachine,
@@ -33,14 +35,14 @@ from ..base import (
     Refused,
     SizeFact,
     Unreachable,
+    console_end,
 )
-from . import cgroups, host, network, planning
-from .folder import Folder, Record, sweep
+from . import cgroups, host, leftovers, planning, suspending
+from .folder import Folder, Record, Status
 from .isolation import Prober
+from .machines import START_S, machine_of
 from .options import Options
-
-START_S = 30
-"""``create`` returns by then, with a machine that is still building if need be."""
+from .trees import sweep
 
 KILL_S = 10
 """How long the kernel may take to end what was killed."""
@@ -51,13 +53,11 @@ LEAST_FREE = 64 << 20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
 
-_DIED = "its supervisor died: see who killed it, or whether memory ran out, in the host's log"
-
-
 class LocalCloud(Cloud):
     """Machines that are sandboxes on this host."""
 
     Options: ClassVar[type[BaseModel]] = Options
+    abilities = Abilities(suspend=True, console=True)
 
     def __init__(self, name: str, options: BaseModel) -> None:
         if not isinstance(options, Options):
@@ -81,16 +81,25 @@ class LocalCloud(Cloud):
             return await self._started(folder)
 
     async def list_owned(self, owner: str) -> list[CloudMachine]:
-        """Every folder of the owner, whatever is left in it."""
+        """Every folder of the owner, whatever is left in it, and cgroups without one."""
         await asyncio.to_thread(sweep, self._parent)
-        return [_machine(folder) for folder, record in self._folders() if record.owner == owner]
+        machines = [machine_of(folder) for folder, its in self._folders() if its.owner == owner]
+        return machines + await asyncio.to_thread(leftovers.owned, self._parent, owner)
 
     async def delete(self, machine_id: str) -> None:
         """End the machine: asked first, then forced; then remove its cgroups and files."""
-        folder = Folder(self._parent / machine_id)
-        if not _NAME.fullmatch(machine_id) or (record := folder.record()) is None:
+        if leftovers.is_id(machine_id):
+            if left := await asyncio.to_thread(leftovers.remove, machine_id, self._parent):
+                raise Unreachable(f"cgroup {left[0]} cannot be removed: something in it lives")
+            return
+        try:
+            folder, record = self._known(machine_id)
+        except Refused:
             return
         folder.mark_deleting()
+        if (status := folder.status()) is not None:  # what is frozen hears of no end
+            with suppress(OSError):
+                await asyncio.to_thread(suspending.resume, status)
         folder.signal_supervisor(signal.SIGTERM)
         if not await _until(
             lambda: folder.supervisor() is None, record.stop_timeout_s + 2 * KILL_S
@@ -108,6 +117,35 @@ class LocalCloud(Cloud):
             await asyncio.to_thread(folder.remove)
         except OSError as error:
             raise Unreachable(f"files of machine {machine_id} cannot be removed: {error}") from None
+
+    async def suspend(self, machine_id: str) -> None:
+        """Stop all processes of the machine where they are; its memory stays as it is."""
+        folder, status = self._running(machine_id, "suspended")
+        folder.mark_suspended(True)  # first: what is stopped and not so marked would stay stopped
+        try:
+            await asyncio.to_thread(suspending.suspend, status)
+        except OSError as error:
+            raise OutcomeUnknown(
+                f"cloud {self._name}: machine {machine_id} is not suspended as a whole ({error}): "
+                "it is tried again"
+            ) from None
+
+    async def resume(self, machine_id: str) -> None:
+        """Let all processes of the machine go on."""
+        folder, status = self._running(machine_id, "resumed")
+        try:
+            await asyncio.to_thread(suspending.resume, status)
+        except OSError as error:
+            raise OutcomeUnknown(
+                f"cloud {self._name}: machine {machine_id} is not resumed as a whole ({error}): "
+                "it is tried again"
+            ) from None
+        folder.mark_suspended(False)
+
+    async def console(self, machine_id: str) -> str:
+        """What its first process and its agent wrote, then its supervisor."""
+        folder, _ = self._known(machine_id)
+        return console_end(await asyncio.to_thread(folder.written, CONSOLE_BYTES + 1))
 
     async def sizes(self) -> dict[str, SizeFact]:
         """The sizes of the catalogue, and what this host lacks for each."""
@@ -134,6 +172,23 @@ class LocalCloud(Cloud):
             ram_gb=round(self._host.ram_gb * factor.ram, 2),
             gpus=len(self._host.gpus),
         )
+
+    def _known(self, machine_id: str) -> tuple[Folder, Record]:
+        folder = Folder(self._parent / machine_id)
+        if not _NAME.fullmatch(machine_id) or (record := folder.record()) is None:
+            raise Refused(f"cloud {self._name} has no machine {machine_id}: look at its list")
+        return folder, record
+
+    def _running(self, machine_id: str, wish: str) -> tuple[Folder, Status]:
+        """The machine, which runs or is suspended."""
+        folder, _ = self._known(machine_id)
+        state, status = machine_of(folder).state, folder.status()
+        if status is None or state not in (CloudState.RUNNING, CloudState.SUSPENDED):
+            raise Refused(
+                f"cloud {self._name}: machine {machine_id} cannot be {wish}, it is {state}: "
+                "wait until it runs, or delete it"
+            )
+        return folder, status
 
     def _folders(self) -> Iterator[tuple[Folder, Record]]:
         for path in sorted(self._parent.glob("[!.]*/record.json")):
@@ -207,37 +262,15 @@ class LocalCloud(Cloud):
             # Another VMM may have been starting it: then its supervisor is at work.
             await _until(
                 lambda: (
-                    folder.supervisor() is None or _machine(folder).state is not CloudState.BUILDING
+                    folder.supervisor() is None
+                    or machine_of(folder).state is not CloudState.BUILDING
                 ),
                 START_S,
             )
-        machine = _machine(folder)
+        machine = machine_of(folder)
         if folder.record() is None:
             raise OutcomeUnknown(f"machine {folder.name} was deleted while it was being made")
         return machine
-
-
-def _machine(folder: Folder) -> CloudMachine:
-    status = folder.status()
-    alive = folder.supervisor() is not None
-    state, reason = CloudState.BUILDING, ""
-    if folder.deleting:
-        state = CloudState.DELETING
-    elif status is not None and status.state == "failed":
-        state, reason = CloudState.FAILED, status.reason
-    elif not alive and (status is not None or folder.age_s > START_S):
-        state, reason = CloudState.FAILED, _DIED
-    elif status is not None and status.state == "running":
-        state = CloudState.RUNNING
-    return CloudMachine(
-        id=folder.name,
-        name=folder.name,
-        state=state,
-        address=network.LOOPBACK if state is CloudState.RUNNING else None,
-        ports=status.ports if status and state is CloudState.RUNNING else {},
-        isolation=status.isolation if status else "",
-        reason=reason,
-    )
 
 
 async def _until(condition: Callable[[], bool], timeout_s: float) -> bool:

@@ -6,6 +6,7 @@ A machine's folder (0700) holds::
     status.json   what its supervisor last said; replaced atomically
     lock          held by the living supervisor
     deleting      present once somebody asked for its end: no supervisor starts any more
+    suspended     present while the machine is to be kept as it is and not to run
     disk/         the machine's files: its root, the upper sides of its overlays
     supervisor.log, machine.log
 
@@ -23,7 +24,6 @@ import json
 import os
 import shutil
 import signal
-import stat
 import struct
 import tempfile
 import time
@@ -33,7 +33,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...processes import start_time
+from ...processes import descendants, start_time
+from .trees import remove_tree
 
 _FLOCK = "hhqqi"  # struct flock: type, whence, start, length, pid; native alignment
 
@@ -72,6 +73,8 @@ class Status:
     cgroups: tuple[str, ...] = ()
     processes: tuple[tuple[int, int], ...] = ()
     """Pid and start time of processes that must not outlive the supervisor."""
+    freezer: str = ""
+    """The one of ``cgroups`` by which the machine can be frozen, if there is one."""
 
 
 class Folder:
@@ -124,6 +127,7 @@ class Folder:
             ports={int(inner): outer for inner, outer in values["ports"].items()},
             cgroups=tuple(values["cgroups"]),
             processes=tuple((pid, start) for pid, start in values["processes"]),
+            freezer=values.get("freezer", ""),
         )
 
     def write_status(self, status: Status) -> None:
@@ -139,6 +143,33 @@ class Folder:
         """Make the end irrevocable: no supervisor starts after this."""
         with suppress(FileNotFoundError):
             (self.path / "deleting").touch(mode=0o600)
+
+    @property
+    def suspended(self) -> bool:
+        """Whether the machine is to be kept as it is and not to run."""
+        return (self.path / "suspended").exists()
+
+    def mark_suspended(self, suspended: bool) -> None:
+        """Write down that the machine is suspended, or that it is no more."""
+        with suppress(FileNotFoundError):
+            if suspended:
+                (self.path / "suspended").touch(mode=0o600)
+            else:
+                (self.path / "suspended").unlink()
+
+    @property
+    def there(self) -> bool:
+        """Whether the machine's record is still where it was written."""
+        return (self.path / "record.json").exists()
+
+    def written(self, most: int) -> bytes:
+        """The end of what the machine, then its supervisor, wrote; of each ``most`` bytes."""
+        found = b""
+        for name in ("machine.log", "supervisor.log"):
+            with suppress(FileNotFoundError), (self.path / name).open("rb") as log:
+                log.seek(max(0, log.seek(0, os.SEEK_END) - most))
+                found += log.read(most)
+        return found
 
     @property
     def age_s(self) -> float:
@@ -175,10 +206,14 @@ class Folder:
 
     def signal_supervisor(self, number: signal.Signals) -> bool:
         """Send a signal to the supervisor; False if there is none."""
-        return _signal(self.supervisor, number)
+        return signal_process(self.supervisor, number)
 
     def kill_leftovers(self) -> bool:
-        """SIGKILL what outlived a dead supervisor; True if something is still there."""
+        """SIGKILL what outlived a dead supervisor; True if something was there: call it again.
+
+        What they started goes before them: where there is no pid namespace, nobody
+        could tell afterwards whose it was.
+        """
         status = self.status()
         left = False
         for pid, start in status.processes if status else ():
@@ -186,7 +221,14 @@ class Folder:
             def living(pid: int = pid, start: int = start) -> int | None:
                 return pid if start_time(pid) == start else None
 
-            left = _signal(living, signal.SIGKILL) or left
+            if signal_process(living, signal.SIGSTOP):  # it starts nothing any more
+                left = True
+                below = descendants(pid)
+                for each in below:
+                    with suppress(ProcessLookupError):
+                        os.kill(each, signal.SIGKILL)
+                if not below:
+                    signal_process(living, signal.SIGKILL)
         return left
 
     def remove(self) -> None:
@@ -202,17 +244,8 @@ class Folder:
             remove_tree(aside)
 
 
-def sweep(parent: Path, older_than_s: float = 600) -> None:
-    """Remove drafts of machines whose making was interrupted before they had a name."""
-    for pattern in (".new-*", ".gone-*"):
-        for path in parent.glob(pattern):
-            with suppress(OSError):
-                if time.time() - path.stat().st_mtime > older_than_s:
-                    remove_tree(path)
-
-
-def _signal(living: Callable[[], int | None], number: signal.Signals) -> bool:
-    """Signal the process that ``living`` names, never another that got its pid."""
+def signal_process(living: Callable[[], int | None], number: signal.Signals) -> bool:
+    """Signal the process that ``living`` names, never another that got its pid; False if gone."""
     pid = living()
     if pid is None:
         return False
@@ -245,27 +278,3 @@ def _replace(path: Path, text: str) -> None:
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
     draft.replace(path)
-
-
-def remove_tree(path: Path) -> None:
-    """``rm -rf``, also through folders that overlayfs left without permissions.
-
-    Raises:
-        OSError: something could not be deleted.
-    """
-
-    def open_up(function: Callable[..., Any], name: str, failure: Any) -> None:
-        error = failure[1]
-        if isinstance(error, FileNotFoundError):
-            return
-        if not isinstance(error, PermissionError):
-            raise error
-        parent = Path(name).parent
-        parent.chmod(0o700)
-        if stat.S_ISDIR(os.lstat(name).st_mode):
-            Path(name).chmod(0o700)
-            shutil.rmtree(name, onerror=open_up)
-        else:
-            Path(name).unlink()
-
-    shutil.rmtree(path, onerror=open_up)

@@ -16,8 +16,9 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from .folder import Folder, Record, remove_tree
+from .folder import Folder, Record
 from .namespaces import Way, receive, say, start
+from .trees import remove_tree
 
 TRIAL_S = 20
 

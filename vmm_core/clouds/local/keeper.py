@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ...processes import end_descendants, start_time
-from . import cgroups, namespaces, network
+from . import cgroups, namespaces, network, suspending
 from .folder import Folder, Record, Status
 from .namespaces import Helper, Way
 
@@ -30,6 +30,9 @@ START_S = 20
 
 SLACK_S = 2
 """On top of what the agent may take to end: for the first process to end the rest."""
+
+LOOK_S = 2
+"""Between two looks whether the machine's folder is still there."""
 
 Onward = Callable[[], Awaitable[socket.socket]]
 """Makes a connected socket."""
@@ -56,8 +59,9 @@ class Keeper:
 
     def run(self, on_settled: Callable[[], None]) -> None:
         """Keep the machine until its end; ``on_settled`` is called once it is up."""
-        name = f"vmm-{self._record.name}-{self._folder.path.stat().st_ino}"
-        wanted = cgroups.places(name)
+        path, record = self._folder.path, self._record
+        name = cgroups.name_of(record.name, path.parent, record.owner)
+        wanted = cgroups.places(f"{name}-{path.stat().st_ino}")
         self._say(cgroups=tuple(str(place.folder) for place in wanted))
         limited = cgroups.limit(
             wanted, self._record.cpus, int(self._record.ram_gb * 1024) * namespaces.MEBIBYTE
@@ -65,7 +69,11 @@ class Keeper:
         self._groups = limited.folders
         cgroups.weigh(self._groups, cgroups.WAITING_SHARE)
         isolation = f"{Way(self._record.way).text}, {limited.text}"
-        self._say(isolation=isolation, cgroups=tuple(map(str, limited.folders)))
+        self._say(
+            isolation=isolation,
+            cgroups=tuple(map(str, limited.folders)),
+            freezer=str(limited.freezer or ""),
+        )
         reason = "its supervisor failed"
         try:
             with contextlib.ExitStack() as outer:
@@ -80,6 +88,7 @@ class Keeper:
         except (StartError, OSError) as error:
             reason = str(error)
         finally:
+            self._go_on()
             end_descendants(deadline_s=KILL_S)
             left = cgroups.remove(limited.folders)
             self._say(
@@ -88,6 +97,7 @@ class Keeper:
                 ports={},
                 processes=(),
                 cgroups=tuple(map(str, left)),
+                freezer="",
             )
 
     async def _keep(
@@ -142,14 +152,28 @@ class Keeper:
     async def _until_end(self, stop: asyncio.Event) -> str:
         ended = asyncio.ensure_future(self._words.get())
         asked = asyncio.ensure_future(stop.wait())
-        await asyncio.wait([ended, asked], return_when=asyncio.FIRST_COMPLETED)
+        removed = asyncio.ensure_future(self._until_removed())
+        await asyncio.wait([ended, asked, removed], return_when=asyncio.FIRST_COMPLETED)
+        self._go_on()
         if not ended.done() and self._first is not None:
             with suppress(ProcessLookupError):
                 os.kill(self._first, signal.SIGTERM)
             await asyncio.wait([ended], timeout=self._record.stop_timeout_s + SLACK_S)
-        asked.cancel()
-        ended.cancel()
+        for waited in (asked, ended, removed):
+            waited.cancel()
         return "it was ended" if stop.is_set() else "its first process ended"
+
+    async def _until_removed(self) -> None:
+        """Until somebody took the folder away: nobody would ever ask for this machine's end."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            if not self._folder.there:
+                return
+
+    def _go_on(self) -> None:
+        """What is suspended hears of no end; in a freezer of version 1 it cannot even be killed."""
+        with suppress(OSError):
+            suspending.resume(self._status)
 
     def _inner_listeners(self, helper: Helper) -> list[tuple[socket.socket, str]]:
         """The helper's first word brings the sockets that listen inside; where each leads to."""

@@ -140,11 +140,20 @@ def _endpoint(known: int | str) -> str:
 
 
 def _service(user_data: str) -> set[str]:
-    """The VMM's endpoint, if its URL in the user data says an address and not a name."""
+    """The VMM's endpoints, as far as its URLs in the user data say addresses and not names."""
     try:
-        url = urlsplit(json.loads(user_data)["service"])
+        urls = json.loads(user_data)["service"].split()
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return set()
+    return {endpoint for each in urls if (endpoint := _address(each))}
+
+
+def _address(service: str) -> str:
+    """The endpoint of a URL; empty if it is a name's or none."""
+    try:
+        url = urlsplit(service)
         port = url.port or {"http": 80, "https": 443}[url.scheme]
         host = LOOPBACK if url.hostname == "localhost" else url.hostname
-        return {f"{ipaddress.IPv4Address(host)}:{port}"}
-    except (ValueError, KeyError, TypeError):
-        return set()
+        return f"{ipaddress.IPv4Address(host)}:{port}"
+    except (ValueError, KeyError):
+        return ""

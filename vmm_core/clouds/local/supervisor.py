@@ -18,8 +18,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from ... import linux
-from .folder import Folder, remove_tree
+from .folder import Folder
 from .keeper import Keeper
+from .trees import remove_tree
 
 
 def _become_daemon(log: Path) -> int | None:

@@ -22,6 +22,7 @@ from openstack.network.v2.port import Port
 from pydantic import BaseModel
 
 from ..base import (
+    Abilities,
     Cloud,
     CloudError,
     CloudMachine,
@@ -32,7 +33,7 @@ from ..base import (
     Refused,
     SizeFact,
 )
-from . import machines
+from . import machines, optional
 from .account import Account
 from .facts import Facts, found
 from .options import Options
@@ -51,6 +52,7 @@ class OpenStackCloud(Cloud):
     """Machines that are servers of one project, in one availability zone."""
 
     Options: ClassVar[type[BaseModel]] = Options
+    abilities = Abilities(suspend=True, console=True)
 
     def __init__(self, name: str, options: BaseModel) -> None:
         if not isinstance(options, Options):
@@ -102,6 +104,18 @@ class OpenStackCloud(Cloud):
             owner, name, only_port = parsed
             await self._remove(owner, name, only_port=only_port)
 
+    async def suspend(self, machine_id: str) -> None:
+        """Nova keeps the memory on the host's disk; the server's quota and place stay taken."""
+        await optional.turn("suspend", await self._server(machine_id), self._name, self._account)
+
+    async def resume(self, machine_id: str) -> None:
+        """On the host where it was."""
+        await optional.turn("resume", await self._server(machine_id), self._name, self._account)
+
+    async def console(self, machine_id: str) -> str:
+        """What Nova has of it: the hypervisor keeps the end only."""
+        return await optional.console(await self._server(machine_id), self._account)
+
     async def sizes(self) -> dict[str, SizeFact]:
         """The flavors that may be used."""
         return await self._facts.sizes()
@@ -134,6 +148,24 @@ class OpenStackCloud(Cloud):
             [server for server in servers if server.name == name],
             [port for port in ports if port.name == name],
         )
+
+    async def _server(self, machine_id: str) -> Server:
+        """The server of that id.
+
+        Raises:
+            Refused: there is none.
+        """
+        parsed = machines.parse_id(machine_id)
+        owner, name, only_port = parsed or ("", "", True)
+        if not only_port:
+            ours = machines.mark(owner, self._name)
+            listed = await self._account.call(
+                "look for a server", lambda c: list(c.compute.servers(tags=ours, name=name))
+            )
+            for server in listed:  # Nova takes a name for a pattern
+                if server.name == name:
+                    return server
+        raise Refused(f"cloud {self._name} has no machine {machine_id}: look at its list")
 
     async def _request(self, spec: MachineSpec) -> dict[str, object]:
         """What Nova is asked for, but for the port."""

@@ -18,7 +18,7 @@ from typing import Any
 from openstack.compute.v2.server import Server
 from openstack.network.v2.port import Port
 
-from ..base import CloudMachine, CloudState, MachineSpec
+from ..base import CloudMachine, CloudState, MachineSpec, ResourceKind
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 """What a machine may be called: it becomes a host name."""
@@ -40,7 +40,7 @@ _STATES = {
     "SHUTOFF": CloudState.STOPPED,
     "STOPPED": CloudState.STOPPED,
     "PAUSED": CloudState.STOPPED,
-    "SUSPENDED": CloudState.STOPPED,
+    "SUSPENDED": CloudState.SUSPENDED,
     "SHELVED": CloudState.STOPPED,
     "SHELVED_OFFLOADED": CloudState.STOPPED,
 }
@@ -135,6 +135,8 @@ def machine_of_port(port: Port, owner: str, now: datetime) -> CloudMachine:
         name=port.name + _PORT,
         state=CloudState.FAILED,
         reason=f"only its port {port.id} is left",
+        kind=ResourceKind.PORT,
+        of=port.name,
     )
 
 

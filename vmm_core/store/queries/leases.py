@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Literal
 
 from sqlalchemy import Row, delete, insert, select, update
 
-from ...allocation.explain import Decision
-from ...allocation.facts import Counts
+from ...allocation.rules import Rules
 from ...model import Explanation, Lease, LeaseEvent, LeaseState, Machine, MachineState, Needs
 from .. import tables
-from ..engine import Transaction, upsert
+from ..engine import Transaction
 from ..records import Binding, Waiting
 from ..tables import lease_events, leases
-from . import machines
+from . import lifetimes, machines, members
+from .among import among
+from .claims import serve
 
-Decide = Callable[[Needs, Mapping[str, Counts]], Decision]
-"""Filters and ranks the pools for one request: pure."""
+Decide = Rules
+"""By which machines are given out."""
 
-Stage = Literal["requested", "claimed", "waiting", "binding", "ready", "refused", "released"]
+Stage = Literal[
+    "requested",
+    "claimed",
+    "waiting",
+    "binding",
+    "ready",
+    "refused",
+    "released",
+    "warning",
+    "extended",
+    "restored",
+]
 
 
 async def one(tx: Transaction, lease_id: str) -> Lease | None:
@@ -32,14 +43,26 @@ async def one(tx: Transaction, lease_id: str) -> Lease | None:
 
 async def live(tx: Transaction, frontend: str, owner: str, key: str) -> Lease | None:
     """The lease of an idempotency key that has not ended."""
+    return next(iter((await live_many(tx, {(frontend, owner, key)})).values()), None)
+
+
+async def live_many(
+    tx: Transaction, keys: Collection[tuple[str, str, str]]
+) -> dict[tuple[str, str, str], Lease]:
+    """The leases of idempotency keys (frontend, owner, key) that have not ended."""
     query = select(leases).where(
-        leases.c.frontend == frontend,
-        leases.c.owner == owner,
-        leases.c.key == key,
+        among(tx, leases.c.frontend, {frontend for frontend, _, _ in keys}),
+        among(tx, leases.c.owner, {owner for _, owner, _ in keys}),
+        among(tx, leases.c.key, {key for _, _, key in keys}),
         leases.c.ended_at.is_(None),
     )
-    row = (await tx.connection.execute(query)).first()
-    return await _with_machine(tx, row)
+    rows = [
+        row
+        for row in await tx.connection.execute(query)
+        if (row.frontend, row.owner, row.key) in keys
+    ]
+    theirs = await machines.some(tx, [row.machine for row in rows if row.machine])
+    return {(row.frontend, row.owner, row.key): _noun(row, theirs) for row in rows}
 
 
 async def many(
@@ -62,7 +85,10 @@ async def many(
 async def waiting(tx: Transaction) -> list[Waiting]:
     """Leases that wait for a machine, oldest first."""
     query = (
-        select(leases.c.id, leases.c.needs, leases.c.created_at, leases.c.explanation)
+        select(
+            *(leases.c.id, leases.c.needs, leases.c.created_at),
+            *(leases.c.explanation, leases.c.groups, leases.c.reservation),
+        )
         .where(leases.c.state == LeaseState.WAITING)
         .order_by(leases.c.created_at, leases.c.id)
     )
@@ -71,69 +97,20 @@ async def waiting(tx: Transaction) -> list[Waiting]:
             row.id,
             Needs.model_validate(row.needs),
             row.created_at,
-            Explanation.model_validate(row.explanation).trouble,
+            row.explanation.get("trouble", ""),
+            row.explanation.get("held", ""),
+            tuple(row.groups),
+            row.reservation,
         )
         for row in await tx.connection.execute(query)
     ]
 
 
-async def add(tx: Transaction, lease: Lease) -> bool:
-    """Write a lease that waits; False if its key has one that lasts, made at the same moment."""
-    done = await tx.connection.execute(
-        upsert(tx)(leases)
-        .values(
-            **lease.model_dump(exclude={"machine", "queue", "needs", "explanation"}),
-            needs=lease.needs.model_dump(mode="json"),
-            explanation=lease.explanation.model_dump(mode="json"),
-            events=0,
-        )
-        .on_conflict_do_nothing(
-            index_elements=[leases.c.frontend, leases.c.owner, leases.c.key],
-            index_where=leases.c.ended_at.is_(None),
-        )
-    )
-    return done.rowcount == 1
-
-
-async def serve(tx: Transaction, decide: Decide) -> int:
-    """Give vacant machines to waiting leases, oldest first; how many were served."""
-    free = {pool: c for pool, c in (await machines.counts(tx)).items() if c.free}
-    if not free:
-        return 0
-    waiting = (
-        await tx.connection.execute(
-            select(leases.c.id, leases.c.needs)
-            .where(leases.c.state == LeaseState.WAITING)
-            .order_by(leases.c.created_at, leases.c.id)
-            .with_for_update(skip_locked=True)
-        )
-    ).all()
-    served = 0
-    for row in waiting:
-        decision = decide(Needs.model_validate(row.needs), free)
-        ranking = [
-            (r.facts.name, r.facts.fingerprint) for r in decision.ranked if r.facts.name in free
-        ]
-        machine = await machines.claim(tx, ranking)
-        if machine is None:
-            continue
-        await _give(tx, row.id, machine, decision.claimed(machine.pool, machine.id))
-        served += 1
-        left = free[machine.pool].free - 1
-        if left:
-            free[machine.pool] = replace(free[machine.pool], free=left)
-        else:
-            del free[machine.pool]
-        if not free:
-            break
-    return served
-
-
-async def vacate(tx: Transaction, machine_id: str, decide: Decide) -> bool:
+async def vacate(tx: Transaction, machine_id: str, rules: Rules) -> bool:
     """Make a machine vacant and serve who waits; False if it cannot be vacant."""
     if not await machines.move(tx, machine_id, MachineState.VACANT):
         return False
-    await serve(tx, decide)
+    await serve(tx, rules)
     return True
 
 
@@ -156,6 +133,8 @@ async def wait_again(tx: Transaction, lease_id: str, explanation: Explanation) -
         .values(
             state=LeaseState.WAITING,
             machine=None,
+            claimed_at=None,
+            ends_at=None,
             explanation=explanation.model_dump(mode="json"),
         )
     )
@@ -170,24 +149,36 @@ async def end(
     message: str,
     *,
     settled: bool = True,
+    kept_until: datetime | None = None,
 ) -> bool:
     """End a lease that lasts, and let its machine go; whether it was this call that did.
 
-    ``settled`` says that no session of the lease runs any more.
+    ``settled`` says that no session of the lease runs any more; one that never had any
+    is. What was used is kept until ``kept_until``, so that the lease can be taken back.
     """
     row = (
         await tx.connection.execute(
             update(leases)
             .where(leases.c.id == lease_id, leases.c.ended_at.is_(None))
             .values(state=state, ended_at=tx.now)
-            .returning(leases.c.machine)
+            .returning(leases.c.machine, leases.c.session_sha256)
         )
     ).first()
     if row is None:
         return False
+    await members.end(tx, lease_id)
     if row.machine is not None:
-        holding = await machines.let_go(tx, row.machine, message, settled=settled)
-        message += f"; the machine is kept for now: {holding}" if holding else ""
+        used = row.session_sha256 is not None
+        message += await machines.let_go(
+            tx,
+            row.machine,
+            message,
+            settled=settled or not used,
+            used=used,
+            kept_until=kept_until,
+        )
+        if settled:
+            await lifetimes.session_over(tx, row.machine)
     await tell(tx, lease_id, stage, 100, message)
     return True
 
@@ -264,20 +255,6 @@ async def last(tx: Transaction, machine_id: str) -> str | None:
     return found
 
 
-async def _give(tx: Transaction, lease_id: str, machine: Machine, explanation: Explanation) -> None:
-    await tx.connection.execute(
-        update(leases)
-        .where(leases.c.id == lease_id)
-        .values(
-            state=LeaseState.ACQUIRED,
-            machine=machine.id,
-            explanation=explanation.model_dump(mode="json"),
-        )
-    )
-    why = f"{explanation.elsewhere}: " if explanation.elsewhere else ""
-    await tell(tx, lease_id, "claimed", 20, f"{why}got {machine.id} at {machine.location}")
-
-
 async def _with_machine(tx: Transaction, row: Row[tuple[object, ...]] | None) -> Lease | None:
     if row is None:
         return None
@@ -289,3 +266,9 @@ def _noun(row: Row[tuple[object, ...]], held: Mapping[str, Machine]) -> Lease:
     values = dict(row._mapping)
     kept = {name: values[name] for name in Lease.model_fields if name not in ("machine", "queue")}
     return Lease(**kept, machine=held.get(values["machine"]))
+
+
+async def groups(tx: Transaction, lease_id: str) -> tuple[str, ...]:
+    """The groups of a lease's owner, as they were told when it was asked for."""
+    query = select(leases.c.groups).where(leases.c.id == lease_id)
+    return tuple((await tx.connection.execute(query)).scalar() or ())

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 
 from sqlalchemy import delete, insert, or_, select
 
 from ...allocation.trouble import Trouble
 from ..engine import Transaction, upsert
-from ..records import Backoff
+from ..records import Backoff, Fence
 from ..tables import installation, orphan_sightings, pool_backoff, pool_locks
+
+_AT_A_TIME = 500
+"""Rows that one statement writes."""
 
 
 async def installation_id(tx: Transaction) -> str:
@@ -24,17 +27,26 @@ async def installation_id(tx: Transaction) -> str:
 
 
 async def lock(tx: Transaction, pools: Collection[str], holder: str, for_s: float) -> set[str]:
-    """Take or keep the pools that nobody else holds now; the names of those held."""
+    """Take or keep the pools that nobody else holds now; the names of those held.
+
+    Nothing is written as long as the holder's are good for half of ``for_s`` yet.
+    """
     until = tx.now + timedelta(seconds=for_s)
-    fresh = select(pool_locks.c.pool).where(
-        pool_locks.c.holder == holder,
-        pool_locks.c.expires_at > tx.now + timedelta(seconds=for_s / 2),
+    taken = select(pool_locks.c.pool, pool_locks.c.holder, pool_locks.c.expires_at).where(
+        or_(pool_locks.c.holder == holder, pool_locks.c.expires_at > tx.now)
     )
-    held = set((await tx.connection.execute(fresh)).scalars()) & set(pools)
-    for pool in sorted(set(pools) - held):
+    held, others = set(), set()
+    for row in await tx.connection.execute(taken):
+        if row.holder != holder:
+            others.add(row.pool)
+        elif row.expires_at > tx.now + timedelta(seconds=for_s / 2):
+            held.add(row.pool)
+    wanted = sorted(set(pools) - held - others)
+    for start in range(0, len(wanted), _AT_A_TIME):
+        part = wanted[start : start + _AT_A_TIME]
         statement = (
             upsert(tx)(pool_locks)
-            .values(pool=pool, holder=holder, expires_at=until)
+            .values([{"pool": pool, "holder": holder, "expires_at": until} for pool in part])
             .on_conflict_do_update(
                 index_elements=[pool_locks.c.pool],
                 set_={"holder": holder, "expires_at": until},
@@ -42,9 +54,22 @@ async def lock(tx: Transaction, pools: Collection[str], holder: str, for_s: floa
             )
             .returning(pool_locks.c.pool)
         )
-        if (await tx.connection.execute(statement)).first():
-            held.add(pool)
-    return held
+        held |= set((await tx.connection.execute(statement)).scalars())
+    return held & set(pools)
+
+
+async def holds(tx: Transaction, fence: Fence | None) -> bool:
+    """Whether the pool is its holder's until this transaction ends; also if there is no fence.
+
+    Who takes the pool over meanwhile waits for us. It does not matter when the lock expires:
+    as long as nobody else has taken it, nobody else acts.
+    """
+    if fence is None:
+        return True
+    query = select(pool_locks.c.pool).where(
+        pool_locks.c.pool == fence.pool, pool_locks.c.holder == fence.holder
+    )
+    return (await tx.connection.execute(query.with_for_update(read=True))).first() is not None
 
 
 async def unlock(tx: Transaction, holder: str) -> None:
@@ -85,7 +110,7 @@ async def resume(tx: Transaction, pool: str) -> None:
 
 
 async def sight(
-    tx: Transaction, cloud: str, cloud_ids: Collection[str], again_after_s: float
+    tx: Transaction, cloud: str, found: Mapping[str, str], again_after_s: float
 ) -> set[str]:
     """Note which orphans a cloud shows now; those that were seen long enough ago as well.
 
@@ -93,12 +118,12 @@ async def sight(
     """
     seen = orphan_sightings
     await tx.connection.execute(
-        delete(seen).where(seen.c.cloud == cloud, seen.c.cloud_id.not_in(cloud_ids))
+        delete(seen).where(seen.c.cloud == cloud, seen.c.cloud_id.not_in(found))
     )
-    for cloud_id in sorted(cloud_ids):
+    for cloud_id, kind in sorted(found.items()):
         await tx.connection.execute(
             upsert(tx)(seen)
-            .values(cloud=cloud, cloud_id=cloud_id, first_seen_at=tx.now)
+            .values(cloud=cloud, cloud_id=cloud_id, kind=str(kind), first_seen_at=tx.now)
             .on_conflict_do_nothing()
         )
     before = tx.now - timedelta(seconds=again_after_s)

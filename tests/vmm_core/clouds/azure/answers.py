@@ -69,11 +69,12 @@ def statuses(each: Machine) -> list[dict[str, Any]]:
         "level": "Info",
         "displayStatus": f"Provisioning {each.state.lower()}",
     }
-    power = "running" if each.state == "Succeeded" else "starting"
-    return [
-        built,
-        {"code": f"PowerState/{power}", "level": "Info", "displayStatus": f"VM {power}"},
-    ]
+    power = {"code": f"PowerState/{each.power}", "level": "Info"}
+    found = [built, {**power, "displayStatus": f"VM {each.power}"}]
+    if each.hibernated:
+        hibernated = {"code": "HibernationState/Hibernated", "level": "Info"}
+        found.append({**hibernated, "displayStatus": "VM hibernated"})
+    return found
 
 
 def sku(size: Size) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import ssl
 from collections import deque
 from dataclasses import dataclass
@@ -65,6 +66,8 @@ class FakeAzure:
         self.exchanges: list[Exchange] = []
         self.requests: deque[str] = deque(maxlen=10_000)
         """Names of the operations asked for, in order."""
+        self.signature = secrets.token_urlsafe(16)
+        """Of the addresses of consoles."""
         self._faults: dict[str, list[Error | str]] = {}
         self._runner: web.AppRunner | None = None
         self._stopping = asyncio.Event()
@@ -76,6 +79,7 @@ class FakeAzure:
         context.load_cert_chain(identity.certificate, identity.key)
         app = web.Application()
         app.router.add_post("/{tenant}/oauth2/v2.0/token", self.directory.token)
+        app.router.add_get("/console/{machine}", self._console)
         app.router.add_route("*", "/{path:.*}", self._serve)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -211,6 +215,14 @@ class FakeAzure:
                 return Reply(204)
             going = account.machines[parts["vmName"]]
             return Reply(202, None, (*self._operation(going), ("Location", self._where(going))))
+        if name in ("deallocate machine", "start machine"):
+            hibernate = query.get("hibernate") == "true"
+            power = "starting" if name == "start machine" else "deallocating"
+            account.turn(parts["vmName"], power, hibernate=hibernate)
+            turning = account.machines[parts["vmName"]]
+            return Reply(202, None, self._operation(turning))
+        if name == "boot diagnostics":
+            return Reply(200, self._diagnostics(account.look(parts["vmName"])))
         if name == "get operation":
             return self._progress(parts["operationId"])
         kinds = {
@@ -223,6 +235,25 @@ class FakeAzure:
         if side is not None and side.machine:
             raise Problem(409, "OperationNotAllowed", f"{side.name} is in use.")
         return Reply(202 if kind.pop(parts[part], None) else 204)
+
+    def _diagnostics(self, machine: Machine) -> dict[str, Any]:
+        """Where its console and its screen can be read for a while, by who knows the address."""
+        profile = machine.asked["properties"].get("diagnosticsProfile") or {}
+        if not (profile.get("bootDiagnostics") or {}).get("enabled"):
+            raise Problem(409, "OperationNotAllowed", "Boot diagnostics are not enabled.")
+        url = f"{self.url}/console/{machine.name}?sig={self.signature}"
+        return {"serialConsoleLogBlobUri": url, "consoleScreenshotBlobUri": f"{url}&screen=1"}
+
+    async def _console(self, request: web.Request) -> web.Response:
+        """The storage's part: a log for who has the signature, and nobody's token wanted."""
+        if "Authorization" in request.headers:
+            self.violations.append("the account's token was sent to the storage")
+        if request.query.get("sig") != self.signature:
+            return web.Response(status=403)
+        machine = self.account.machines.get(request.match_info["machine"])
+        if machine is None or not machine.console:
+            return web.Response(status=404)
+        return web.Response(body=machine.console)
 
     def _items(self, name: str, query: dict[str, str]) -> list[dict[str, Any]]:
         account = self.account

@@ -56,6 +56,20 @@ OPERATIONS = (
         query=frozenset({"forceDeletion"}),
     ),
     Operation(
+        *("deallocate machine", "POST", f"{_VM}/deallocate", _COMPUTE_RP),
+        statuses=(200, 202),
+        query=frozenset({"hibernate", "forceDeallocate"}),
+    ),
+    Operation(
+        *("start machine", "POST", f"{_VM}/start", _COMPUTE_RP),
+        statuses=(200, 202),
+    ),
+    Operation(
+        *("boot diagnostics", "POST", f"{_VM}/retrieveBootDiagnosticsData", _COMPUTE_RP),
+        gives=models.RetrieveBootDiagnosticsDataResult,
+        query=frozenset({"sasUriExpirationTimeInMinutes"}),
+    ),
+    Operation(
         "list machines",
         "GET",
         f"{_GROUP}/{_COMPUTE}/virtualMachines",

@@ -41,6 +41,9 @@ class Machine:
     looks: int = 0
     """How often it was looked at in this state."""
     failure: tuple[str, str] | None = None
+    power: str = "starting"
+    hibernated: bool = False
+    console: bytes = b""
     vm_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     operation: str = field(default_factory=lambda: str(uuid.uuid4()))
 
@@ -129,6 +132,12 @@ class Subscription:
         machine.looks += 1
         if machine.state == "Creating" and machine.looks > self.build_looks:
             machine.state = "Failed" if machine.failure else "Succeeded"
+            machine.power = "running"
+            machine.console += f"{name} login: ".encode()
+        if machine.state == "Updating" and machine.looks > self.build_looks:
+            machine.state = "Succeeded"
+            machine.hibernated = machine.power == "deallocating"
+            machine.power = "deallocated" if machine.hibernated else "running"
         if machine.state == "Deleting" and machine.looks > self.delete_looks:
             del self.machines[name]
             self._remove_sides(name)
@@ -153,6 +162,18 @@ class Subscription:
         if machine.state != "Deleting":
             machine.state, machine.looks, machine.operation = "Deleting", 0, str(uuid.uuid4())
         return True
+
+    def turn(self, name: str, power: str, *, hibernate: bool = False) -> None:
+        """Begin to deallocate or to start a machine, or say why not."""
+        machine = self.machines.get(name)
+        if machine is None:
+            raise Problem(404, "ResourceNotFound", f"The Resource '{name}' was not found.")
+        able = machine.asked["properties"].get("additionalCapabilities") or {}
+        if hibernate and not able.get("hibernationEnabled"):
+            raise Problem(409, "OperationNotAllowed", "The VM is not enabled for hibernation.")
+        if machine.state != "Succeeded":
+            raise Problem(409, "Conflict", f"'{name}' is {machine.state.lower()}.")
+        machine.state, machine.looks, machine.power = "Updating", 0, power
 
     def used_cores(self, family: str | None = None) -> int:
         sizes = [self.sizes[machine.size] for machine in self.machines.values()]

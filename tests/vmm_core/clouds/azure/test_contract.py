@@ -33,6 +33,11 @@ async def talk(azure: FakeAzure, cloud: AzureCloud) -> list[Exchange]:
     await cloud.limits()
     for _ in range(4):
         await cloud.list_owned("vmm-a")
+    if cloud.abilities.suspend:
+        await cloud.suspend("vmm-2")
+        await cloud.resume("vmm-2")
+    if cloud.abilities.console:
+        await cloud.console("vmm-2")
     await cloud.delete("vmm-1")
     return azure.exchanges
 
@@ -87,7 +92,7 @@ async def test_whatever_is_changed_is_caught(
     monkeypatch: pytest.MonkeyPatch,
     own_models_only: bool,
 ) -> None:
-    cloud = open_cloud(zone="1", public_address=True)
+    cloud = open_cloud(zone="1", public_address=True, hibernate=True, boot_diagnostics=True)
     exchanges = one_of_each(await talk(azure, cloud))
     if own_models_only:
         monkeypatch.setattr("tests.vmm_core.clouds.azure.contract._documented", lambda _: None)
@@ -114,6 +119,9 @@ async def test_whatever_is_changed_is_caught(
         "put machine",
         "get machine",
         "delete machine",
+        "deallocate machine",
+        "start machine",
+        "boot diagnostics",
         "list machines",
         "list statuses",
         "list sizes",

@@ -38,7 +38,7 @@ def test_the_catalogue_is_one() -> None:
 
 def test_the_role_has_what_is_used_and_no_more() -> None:
     role = json.loads(re.search(r"```json\n(.*?)```", PAGE, re.S)[1])
-    verbs = {"GET": "read", "PUT": "write", "DELETE": "delete"}
+    verbs = {"GET": "read", "PUT": "write", "DELETE": "delete", "POST": "action"}
     used = set()
     for each in OPERATIONS:
         if each.name == "get operation":

@@ -9,10 +9,11 @@ import pytest
 from azure.mgmt.compute.aio import ComputeManagementClient
 
 from vmm_core.clouds.azure import AzureCloud
-from vmm_core.clouds.base import CloudState, OutcomeUnknown, Refused
+from vmm_core.clouds.base import CloudState, OutcomeUnknown, Refused, ResourceKind
 
 from .conftest import OpenCloud, machine
 from .fake import FakeAzure
+from .subscription import Side
 
 
 async def running(cloud: AzureCloud, looks: int = 10):
@@ -137,13 +138,58 @@ async def test_leftovers_of_a_machine_deleted_by_hand(
         each.goes_along = False
     account.delete("vmm-1")
     account.look_at_all()
-    (seen,) = await cloud.list_owned("vmm-a")
-    assert (seen.id, seen.state) == ("vmm-1", CloudState.FAILED)
-    assert "the machine is gone, but not vmm-1-nic-" in seen.reason
+    found = {each.kind: each for each in await cloud.list_owned("vmm-a")}
+    assert set(found) == {ResourceKind.PORT, ResourceKind.DISK}
+    for each in found.values():
+        assert (each.of, each.state) == ("vmm-1", CloudState.FAILED)
+        assert each.id != "vmm-1"
+    assert "machine vmm-1 is gone, but not vmm-1-nic-" in found[ResourceKind.PORT].reason
     assert await cloud.list_owned("vmm-b") == []
-    await cloud.delete("vmm-1")
+    await cloud.delete(found[ResourceKind.DISK].id)
     assert not account.disks
+    assert account.interfaces
+    await cloud.delete("vmm-1")  # all of it, also by the machine's own name
     assert not account.interfaces
+
+
+async def test_an_address_that_is_left_goes_with_the_interface_that_holds_it(
+    azure: FakeAzure, open_cloud: OpenCloud
+) -> None:
+    cloud, account = open_cloud(public_address=True), azure.account
+    account.delete_looks = 0
+    await cloud.create(machine())
+    for each in (*account.interfaces.values(), *account.addresses.values()):
+        each.goes_along = False
+    account.delete("vmm-1")
+    account.look_at_all()
+    found = {each.kind: each for each in await cloud.list_owned("vmm-a")}
+    assert set(found) == {ResourceKind.PORT, ResourceKind.ADDRESS}
+    await cloud.delete(found[ResourceKind.ADDRESS].id)
+    assert not account.addresses
+    assert await cloud.list_owned("vmm-a") == []
+
+
+async def test_what_came_with_a_machine_that_is_there_is_not_deleted_alone(
+    azure: FakeAzure, cloud: AzureCloud
+) -> None:
+    await cloud.create(machine())
+    (disk,) = azure.account.disks
+    await cloud.delete(f"disk:{disk}")
+    assert "delete disk" not in azure.requests
+    assert "vmm-1" in azure.account.machines
+
+
+async def test_what_a_vmm_did_not_make_is_neither_shown_nor_deleted(
+    azure: FakeAzure, cloud: AzureCloud
+) -> None:
+    account = azure.account
+    account.disks["data"] = Side("data", {}, None, False)
+    account.interfaces["vmm-1-nic"] = Side("vmm-1-nic", {"team": "a"}, None, False)
+    assert await cloud.list_owned("vmm-a") == []
+    await cloud.delete("disk:data")
+    await cloud.delete("nic:vmm-1-nic")
+    assert account.disks
+    assert account.interfaces
 
 
 async def test_a_delete_that_takes_too_long_ends(azure: FakeAzure, open_cloud: OpenCloud) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from vmm_core.clouds.openstack.options import Options
 from vmm_core.model import Size
 
 from ....support.openstack_lab import Lab, deselect, openstack_lab
+from . import clouds_files
+from .between import Between
 from .gateway import GatewayService
 
 __all__ = ["openstack_lab"]
@@ -78,3 +81,34 @@ async def vmm(openstack_lab: Lab) -> AsyncIterator[GatewayService]:
     await service.start()
     yield service
     await service.stop()
+
+
+@pytest_asyncio.fixture
+async def between(openstack_lab: Lab) -> AsyncIterator[Between]:
+    proxy = Between(f"http://127.0.0.1:{openstack_lab.port_base + 1}")
+    await proxy.start()
+    yield proxy
+    await proxy.stop()
+
+
+@pytest.fixture
+def spoilt(openstack_lab: Lab, between: Between, make: Make, tmp_path: Path) -> OpenStackCloud:
+    """The cloud "lab", whose Nova is reached through ``between``."""
+    url = f"{between.url}/v2.1"
+    file = clouds_files.write(tmp_path, openstack_lab.auth_url, compute_endpoint_override=url)
+    return make(cloud=clouds_files.NAME, clouds_file=file)
+
+
+@pytest_asyncio.fixture
+async def aborting(make: Make) -> AsyncIterator[OpenStackCloud]:
+    """The cloud "lab", whose servers all come to nothing on their host."""
+
+    class Aborts(OpenStackCloud):
+        async def _request(self, spec: MachineSpec) -> dict[str, object]:
+            request = await super()._request(spec)
+            request["metadata"] = {**request["metadata"], "oslab_spawn": "abort"}  # type: ignore[dict-item]
+            return request
+
+    made = Aborts("lab", make()._options)
+    yield made
+    await made.close()

@@ -8,7 +8,7 @@ import pytest
 from openstack.compute.v2.server import Server
 from openstack.network.v2.port import Port
 
-from vmm_core.clouds.base import CloudState, MachineSpec
+from vmm_core.clouds.base import CloudState, MachineSpec, ResourceKind
 from vmm_core.clouds.openstack.machines import (
     PORT_ALONE_S,
     address_of,
@@ -78,6 +78,9 @@ def test_a_server_that_failed_tells_why() -> None:
         ("REBOOT", None, CloudState.RUNNING),
         ("UNKNOWN", None, CloudState.RUNNING),
         ("SHUTOFF", None, CloudState.STOPPED),
+        ("ACTIVE", "suspending", CloudState.RUNNING),
+        ("SUSPENDED", None, CloudState.SUSPENDED),
+        ("SUSPENDED", "resuming", CloudState.SUSPENDED),
         ("ERROR", None, CloudState.FAILED),
         ("SOFT_DELETED", None, CloudState.DELETING),
     ],
@@ -102,9 +105,11 @@ def test_addresses() -> None:
 def test_a_port_without_a_server_is_a_machine_to_come_and_later_what_is_left_of_one() -> None:
     (young,) = all_machines([], [port(PORT_ALONE_S - 1)], "me", NOW)
     assert (young.id, young.name, young.state) == ("me/vmm-1", "vmm-1", CloudState.BUILDING)
+    assert (young.kind, young.of) == (ResourceKind.MACHINE, "")
     (old,) = all_machines([], [port(PORT_ALONE_S + 1)], "me", NOW)
     assert old.name != "vmm-1", "the machine itself is missing, and must be seen to be"
     assert old.state is CloudState.FAILED
+    assert (old.kind, old.of) == (ResourceKind.PORT, "vmm-1")
     assert parse_id(old.id) == ("me", "vmm-1", True)
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from vmm_core.clouds.base import (
     CloudMachine,
@@ -57,22 +56,6 @@ def quota(openstack_lab: Lab, admin: Any) -> Iterator[Callable[..., None]]:
 
     yield change
     change(instances=before.instances, cores=before.cores, ram=before.ram)
-
-
-@pytest_asyncio.fixture
-async def between(openstack_lab: Lab) -> AsyncIterator[Between]:
-    proxy = Between(f"http://127.0.0.1:{openstack_lab.port_base + 1}")
-    await proxy.start()
-    yield proxy
-    await proxy.stop()
-
-
-@pytest.fixture
-def spoilt(openstack_lab: Lab, between: Between, make: Make, tmp_path: Path) -> OpenStackCloud:
-    """The cloud "lab", whose Nova is reached through ``between``."""
-    url = f"{between.url}/v2.1"
-    file = clouds_files.write(tmp_path, openstack_lab.auth_url, compute_endpoint_override=url)
-    return make(cloud=clouds_files.NAME, clouds_file=file)
 
 
 async def settled(cloud: OpenStackCloud, owner: str) -> CloudMachine:
@@ -164,22 +147,12 @@ async def test_gpus_are_given_while_there_are_any(
 
 
 async def test_a_server_that_cannot_start_has_failed_and_says_why(
-    make: Make, spec: Spec, owner: str
+    aborting: OpenStackCloud, spec: Spec, owner: str
 ) -> None:
-    cloud = make()
-
-    class Aborts(OpenStackCloud):
-        async def _request(self, spec: MachineSpec) -> dict[str, object]:
-            request = await super()._request(spec)
-            request["metadata"] = {**request["metadata"], "oslab_spawn": "abort"}  # type: ignore[dict-item]
-            return request
-
-    aborting = Aborts("lab", cloud._options)
     await aborting.create(spec())
-    machine = await settled(cloud, owner)
+    machine = await settled(aborting, owner)
     assert machine.state is CloudState.FAILED
     assert "aborted" in machine.reason
-    await aborting.close()
 
 
 async def test_a_list_is_two_calls_however_many_machines(

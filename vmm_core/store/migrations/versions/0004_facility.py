@@ -71,6 +71,7 @@ def upgrade() -> None:
         sa.Column("needs", sa.JSON(), nullable=False),
         sa.Column("pool", sa.String(200), nullable=False),
         sa.Column("machines", sa.Integer(), nullable=False),
+        sa.Column("ready_from", UtcDateTime, nullable=False),
         sa.Column("starts_at", UtcDateTime, nullable=False),
         sa.Column("ends_at", UtcDateTime, nullable=False),
         sa.Column("created_at", UtcDateTime, nullable=False),

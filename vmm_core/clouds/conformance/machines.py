@@ -1,114 +1,21 @@
-"""What every cloud must do, as tests: a provider inherits them and passes.
-
-    from vmm_core.clouds.conformance import CloudConformance
-
-    class TestMyCloud(CloudConformance):
-        @pytest_asyncio.fixture
-        async def cloud(self):
-            cloud = MyCloud("test", MyCloud.Options(...))
-            yield cloud
-            await cloud.close()
-
-Only the fixture ``cloud`` is required. The others say what else can be tried:
-``reopen`` (a second object for the same account), ``dial`` (is a port open?),
-``ports``, ``image``, ``user_data``, ``deadline_s``. Each test makes machines
-under an owner of its own and deletes them; nothing of other owners is touched.
-Needs pytest and pytest-asyncio.
-"""
+"""Machines come, are listed and go; sizes and limits: one test per promise of the contract."""
 
 # ruff: noqa: S101 - assertions are what a test suite is made of
 
 from __future__ import annotations
 
-import asyncio
-import time
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-import pytest_asyncio
 
-from ..model import Size
-from .base import Cloud, CloudMachine, CloudState, Limits, MachineSpec, Refused, SizeFact
-
-Dial = Callable[[CloudMachine, int], Awaitable[bool]]
-"""Answers whether something listens behind a port of a running machine."""
+from ..base import Cloud, Limits, MachineSpec, Refused, SizeFact
+from .fixtures import Dial, Fixtures
 
 
 @pytest.mark.asyncio
-class CloudConformance:
-    """The contract of :mod:`vmm_core.clouds.base`, one test per promise."""
-
-    @pytest.fixture
-    def cloud(self) -> Cloud:
-        """The cloud under test; override it."""
-        raise NotImplementedError("override the fixture `cloud`")
-
-    @pytest.fixture
-    def reopen(self) -> Callable[[], Cloud] | None:
-        """Makes a second object for the same account, as after a restart of the service."""
-        return None
-
-    @pytest.fixture
-    def dial(self) -> Dial | None:
-        """Says whether a port of a running machine can be reached."""
-        return None
-
-    @pytest.fixture
-    def ports(self) -> tuple[int, ...]:
-        """Ports on the machine that are asked for."""
-        return (8888,)
-
-    @pytest.fixture
-    def image(self) -> str:
-        """The image that machines are made of."""
-        return "default"
-
-    @pytest.fixture
-    def user_data(self) -> Callable[[str], str]:
-        """User data for a machine of that name; must not need a service to answer."""
-        return lambda name: "{}"
-
-    @pytest.fixture
-    def deadline_s(self) -> float:
-        """How long a machine may take to run, or to be gone."""
-        return 60.0
-
-    @pytest_asyncio.fixture
-    async def owner(self, cloud: Cloud) -> AsyncIterator[str]:
-        """An owner of this test's own, whose machines are deleted at its end."""
-        name = f"conformance-{uuid.uuid4().hex[:12]}"
-        yield name
-        for machine in await cloud.list_owned(name):
-            await cloud.delete(machine.id)
-
-    @pytest_asyncio.fixture
-    async def size(self, cloud: Cloud) -> Size:
-        """The smallest size that can be had."""
-        had = [fact.size for fact in (await cloud.sizes()).values() if not fact.unavailable]
-        return min(had, key=lambda size: (size.gpus, size.cpus, size.ram_gb))
-
-    @pytest.fixture
-    def spec(
-        self,
-        owner: str,
-        size: Size,
-        image: str,
-        ports: tuple[int, ...],
-        user_data: Callable[[str], str],
-    ) -> MachineSpec:
-        """One machine to make."""
-        name = f"vmm-{uuid.uuid4().hex[:12]}"
-        return MachineSpec(
-            name=name,
-            owner=owner,
-            image=image,
-            size=size,
-            user_data=user_data(name),
-            ports=ports,
-            tags={"pool": "conformance"},
-        )
+class Machines(Fixtures):
+    """What every cloud does."""
 
     async def test_a_created_machine_is_listed(self, cloud: Cloud, spec: MachineSpec) -> None:
         """What ``create`` returns is what ``list_owned`` shows."""
@@ -130,7 +37,7 @@ class CloudConformance:
     ) -> None:
         """A running machine has an address and every port that was asked for."""
         await cloud.create(spec)
-        machine = await self._running(cloud, spec, deadline_s)
+        machine = await self.running(cloud, spec, deadline_s)
         assert machine.address
         assert set(spec.ports) <= set(machine.ports)
 
@@ -141,7 +48,7 @@ class CloudConformance:
         if dial is None:
             pytest.skip("no fixture `dial`: this cloud's ports are not tried")
         await cloud.create(spec)
-        machine = await self._running(cloud, spec, deadline_s)
+        machine = await self.running(cloud, spec, deadline_s)
         for port in spec.ports:
             assert await dial(machine, port), f"port {port} of {machine} is not reachable"
 
@@ -163,7 +70,7 @@ class CloudConformance:
     ) -> None:
         """The same once it has booted."""
         made = await cloud.create(spec)
-        await self._running(cloud, spec, deadline_s)
+        await self.running(cloud, spec, deadline_s)
         await cloud.delete(made.id)
         assert await cloud.list_owned(spec.owner) == []
 
@@ -218,14 +125,3 @@ class CloudConformance:
         assert isinstance(limits, Limits)
         known = (limits.machines, limits.cpus, limits.ram_gb, limits.gpus)
         assert all(value is None or value >= 0 for value in known)
-
-    async def _running(self, cloud: Cloud, spec: MachineSpec, deadline_s: float) -> CloudMachine:
-        """The machine once its cloud says that it runs."""
-        end = time.monotonic() + deadline_s
-        while True:
-            (machine,) = await cloud.list_owned(spec.owner)
-            if machine.state is CloudState.RUNNING:
-                return machine
-            assert machine.state is CloudState.BUILDING, machine
-            assert time.monotonic() < end, f"{machine} does not run after {deadline_s} s"
-            await asyncio.sleep(0.05)

@@ -1,0 +1,1 @@
+"""The machine's SSH endpoint: a few commands for one key, as the TopCAT plugin calls them."""

@@ -1,0 +1,1 @@
+"""How long leases last, and what ends them early."""

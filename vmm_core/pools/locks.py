@@ -1,0 +1,37 @@
+"""Which pools are worked here: a lock for each in the ledger, which runs out by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from ..store import Store
+from .policy import Policy
+
+
+class Locks:
+    """The locks of one manager."""
+
+    def __init__(self, store: Store, policy: Policy, holder: str) -> None:
+        self._store = store
+        self._policy = policy
+        self._holder = holder
+        self._held: frozenset[str] = frozenset()
+        self._good_until: datetime | None = None
+
+    async def take(self, pools: Collection[str], now: datetime) -> frozenset[str]:
+        """Take or keep the locks of these pools; those that are ours.
+
+        The ledger is not asked as long as all are, and are good for a while yet.
+        """
+        fresh = self._good_until is not None and now < self._good_until
+        if not fresh or not self._held.issuperset(pools):
+            lock_s = self._policy.lock_s
+            self._held = frozenset(await self._store.pools.lock(pools, self._holder, lock_s))
+            self._good_until = now + timedelta(seconds=lock_s / 4)
+        return self._held
+
+    async def release(self) -> None:
+        """Let go of all."""
+        self._held = frozenset()
+        await self._store.pools.unlock(self._holder)
