@@ -30,15 +30,13 @@ each as ``file:line: sentence with the remedy``.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -46,6 +44,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from .calendars.files import read_calendar
 from .clouds.registry import cloud_class
 from .errors import BadRequest, CatalogueError
+from .mistakes import line_at, line_of, nearest, plain, sentence
 from .model import CloudAccount, Environment, Lifetime, Limit, Location, Noun, Pool
 from .topcat.options import TopcatOptions
 
@@ -93,15 +92,6 @@ def parse(text: str, name: str) -> Catalogue:
     return _Reader(name).read(text)
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A remedy for an unknown name: the nearest known one, or all of them."""
-    names = list(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    return f"known are {', '.join(names)}" if names else "none is defined"
-
-
 class _Reader:
     """Reads one file and collects its mistakes."""
 
@@ -125,7 +115,7 @@ class _Reader:
             self._known(node, "cloud", pool.cloud, items["clouds"])
             if pool.ready > pool.maximum:
                 self._mistake(
-                    _line_of(node, "ready"),
+                    line_of(node, "ready"),
                     f"ready is {pool.ready}, more than the pool's maximum of {pool.maximum}: "
                     f"lower ready or raise maximum",
                 )
@@ -148,7 +138,7 @@ class _Reader:
             lifetimes=tuple(lifetime for lifetime, _ in lifetimes),
             topcat=topcat,
             where=MappingProxyType(
-                {n: f"{self.name}:{_line_of(node, 'size')}" for n, (_, node) in pools.items()}
+                {n: f"{self.name}:{line_of(node, 'size')}" for n, (_, node) in pools.items()}
             ),
             folder=Path(self.name).parent,
         )
@@ -170,7 +160,7 @@ class _Reader:
         for key in document:
             if key not in (*_SECTIONS, *_RULES, *_FACES):
                 known = nearest(str(key), (*_SECTIONS, *_RULES, *_FACES))
-                self._mistake(_line_of(document, key), f"unknown key {key!r}: {known}")
+                self._mistake(line_of(document, key), f"unknown key {key!r}: {known}")
         return document
 
     def _section(self, document: CommentedMap, section: str) -> list[CommentedMap]:
@@ -181,7 +171,7 @@ class _Reader:
         if found is None:
             return []
         if not isinstance(found, CommentedSeq):
-            self._mistake(_line_of(document, section), f"{section} must be a list of mappings")
+            self._mistake(line_of(document, section), f"{section} must be a list of mappings")
             return []
         for place, item in enumerate(found):
             if not isinstance(item, CommentedMap):
@@ -218,7 +208,7 @@ class _Reader:
         if node is None:
             return None
         if not isinstance(node, CommentedMap):
-            self._mistake(_line_of(document, "topcat"), "topcat must be a mapping")
+            self._mistake(line_of(document, "topcat"), "topcat must be a mapping")
             return None
         found = self._checked(node, TopcatOptions, "topcat")
         for name in found.environments if found else ():
@@ -234,18 +224,18 @@ class _Reader:
 
     def _checked(self, node: CommentedMap, model: type[_Model], what: str) -> _Model | None:
         try:
-            return model.model_validate(_plain(node))
+            return model.model_validate(plain(node))
         except ValidationError as error:
             for details in error.errors():
-                line = _line_at(node, details["loc"])
-                self._mistake(line, _sentence(details, model, what))
+                line = line_at(node, details["loc"])
+                self._mistake(line, sentence(details, model, what))
             return None
 
     def _options(self, account: CloudAccount, node: CommentedMap) -> None:
         try:
             options = cloud_class(account.kind).Options
         except CatalogueError as error:
-            self._mistake(_line_of(node, "kind"), str(error))
+            self._mistake(line_of(node, "kind"), str(error))
             return
         given = node.get("options")
         inner = given if isinstance(given, CommentedMap) else CommentedMap()
@@ -258,7 +248,7 @@ class _Reader:
         sizing = pool.sizing
         if sizing.minimum > pool.maximum:
             self._mistake(
-                _line_at(node, ("sizing", "minimum")),
+                line_at(node, ("sizing", "minimum")),
                 f"minimum is {sizing.minimum}, more than the pool's maximum of {pool.maximum}: "
                 f"lower minimum or raise maximum",
             )
@@ -266,7 +256,7 @@ class _Reader:
             try:
                 read_calendar(Path(self.name).parent / file)
             except BadRequest as error:
-                self._mistake(_line_at(node, ("sizing", *path)), str(error))
+                self._mistake(line_at(node, ("sizing", *path)), str(error))
 
     def _known(self, node: CommentedMap, key: str, name: str, nodes: list[CommentedMap]) -> None:
         """Entries that are wrong themselves count as known: one mistake is told once."""
@@ -274,7 +264,7 @@ class _Reader:
         if name not in names:
             what = key.removesuffix("s")
             self._mistake(
-                _line_of(node, key), f"there is no {what} {name!r}: {nearest(name, names)}"
+                line_of(node, key), f"there is no {what} {name!r}: {nearest(name, names)}"
             )
 
     def _mistake(self, line: int, text: str) -> None:
@@ -289,55 +279,3 @@ def _freeze(
 
 def _word(noun: type[Noun]) -> str:
     return "cloud" if noun is CloudAccount else noun.__name__.lower()
-
-
-def _plain(node: object) -> Any:
-    """The node without ruamel's own types."""
-    if isinstance(node, Mapping):
-        return {str(key): _plain(value) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_plain(value) for value in node]
-    return node
-
-
-def _line_of(node: CommentedMap, key: object) -> int:
-    """The line of a key, counted from 1; the mapping's own if it has no such key."""
-    return int(node.lc.key(key)[0] if key in node else node.lc.line) + 1
-
-
-def _line_at(node: CommentedMap, path: tuple[int | str, ...]) -> int:
-    """The line of the innermost part of ``path`` that is in the file."""
-    line = node.lc.line + 1
-    here: object = node
-    for step in path:
-        if isinstance(here, CommentedMap) and step in here:
-            line = _line_of(here, step)
-        elif isinstance(here, CommentedSeq) and isinstance(step, int) and step < len(here):
-            line = here.lc.item(step)[0] + 1
-        else:
-            break
-        here = here[step]
-    return int(line)
-
-
-def _sentence(details: ErrorDetails, model: type[BaseModel], what: str) -> str:
-    """One of pydantic's findings as a sentence with a remedy."""
-    path = [str(step) for step in details["loc"]]
-    key = ".".join(path)
-    if details["type"] == "extra_forbidden":
-        known = model.model_fields if len(path) == 1 else ()
-        remedy = nearest(path[-1], known) if known else "remove it"
-        return f"unknown key {key!r} in {what}: {remedy}"
-    if details["type"] == "missing":
-        return f"{what} has no {key!r}: add it"
-    if details["type"] == "string_pattern_mismatch":
-        return (
-            f"{key} of {what} is {details['input']!r}: use lower case letters, digits, dots and "
-            f"hyphens, at most 63"
-        )
-    message = details["msg"].removeprefix("Value error, ")
-    message = message[:1].lower() + message[1:]
-    where = f"{key} of {what}" if key else what
-    given = details["input"]
-    shown = f" is {given!r}" if isinstance(given, str | int | float | bool) else ""
-    return f"{where}{shown}: {message}"

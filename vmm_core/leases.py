@@ -16,10 +16,10 @@ from datetime import datetime
 
 from .allocation.rules import may_use
 from .binding import Binder
-from .catalogue import nearest
 from .claims import Clerk
 from .errors import BadRequest, NotAllowed
 from .lifetimes.rules import kept_until
+from .mistakes import nearest
 from .model import (
     Handover,
     Lease,

@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from pydantic import TypeAdapter
 
-from ..api.models import LeaseRequest, ReservationRequest
+from ..api.models import LeaseRequest
 from ..errors import Unavailable
 from ..model import (
     Environment,
@@ -28,14 +28,11 @@ from ..model import (
     LeaseEvent,
     LeaseState,
     Location,
-    Machine,
     Needs,
     Offer,
-    PoolStatus,
-    Reservation,
     Session,
-    Status,
 )
+from .booking import BookingCalls
 from .operating import OperatingCalls
 from .people import PeopleCalls
 from .sse import read_events
@@ -46,22 +43,16 @@ T = TypeVar("T")
 _ENVIRONMENTS = TypeAdapter(list[Environment])
 _LOCATIONS = TypeAdapter(list[Location])
 _OFFERS = TypeAdapter(list[Offer])
-_POOLS = TypeAdapter(list[PoolStatus])
-_MACHINE = TypeAdapter(Machine)
-_MACHINES = TypeAdapter(list[Machine])
 _LEASES = TypeAdapter(list[Lease])
 _LEASE = TypeAdapter(Lease)
 _HANDOVER = TypeAdapter(Handover)
-_STATUS = TypeAdapter(Status)
 _EVENTS = TypeAdapter(list[LeaseEvent])
-_RESERVATION = TypeAdapter(Reservation)
-_RESERVATIONS = TypeAdapter(list[Reservation])
 
 RECONNECT_S = 30.0
 """How long the event stream looks for a service that went away."""
 
 
-class VmmClient(PeopleCalls, OperatingCalls):
+class VmmClient(PeopleCalls, BookingCalls, OperatingCalls):
     """The VMM, for asyncio.
 
     Args:
@@ -121,36 +112,6 @@ class VmmClient(PeopleCalls, OperatingCalls):
         if at is not None:
             params |= {"at": at.isoformat(), "for_h": f"{for_h:g}"}
         return await self._get("offers", _OFFERS, params=params)
-
-    async def pools(self) -> list[PoolStatus]:
-        """The pools and how many of their machines are in which state."""
-        return await self._get("pools", _POOLS)
-
-    async def status(self) -> Status:
-        """How the whole service stands. Needs the scope ``read`` or ``operate``."""
-        return await self._get("status", _STATUS)
-
-    async def machine(self, machine_id: str) -> Machine:
-        """One machine, also one that is deleted. Needs the scope ``operate``."""
-        return await self._get(f"machines/{quote(machine_id, safe='')}", _MACHINE)
-
-    async def machines(self) -> list[Machine]:
-        """Every machine that is not deleted. Needs the scope ``operate``."""
-        return await self._get("machines", _MACHINES)
-
-    async def delete(self, machine_id: str, *, discard: bool = False) -> Machine:
-        """Delete a machine that nobody leases. Needs the scope ``operate``.
-
-        Args:
-            machine_id: which.
-            discard: also if it holds something of its user's that is nowhere else.
-        """
-        return await self._transport.call(
-            "DELETE",
-            f"machines/{quote(machine_id, safe='')}",
-            _MACHINE,
-            params={"discard": "true"} if discard else {},
-        )
 
     async def acquire(
         self,
@@ -281,66 +242,6 @@ class VmmClient(PeopleCalls, OperatingCalls):
                 if time.monotonic() - gone_since > RECONNECT_S:
                     raise
             await asyncio.sleep(0.3)
-
-    async def book(
-        self,
-        needs: Needs,
-        *,
-        machines: int,
-        starts_at: datetime,
-        ends_at: datetime,
-        owner: str | None = None,
-        group: str = "",
-        key: str | None = None,
-    ) -> Reservation:
-        """Book machines for a time. Needs the scope ``lease:any`` or ``operate``.
-
-        Args:
-            needs: what each must have.
-            machines: at any moment of the time.
-            starts_at: from then on leases can be had of it; with a timezone.
-            ends_at: its leases end then.
-            owner: the user it is for; None is the token's own name.
-            group: whose members may use it; empty: the owner only.
-            key: repeating a request with the same key returns the same reservation.
-
-        Raises:
-            Impossible: no place has so many machines free in all that time.
-            LimitReached: the user or group would have too many booked at once.
-        """
-        request = ReservationRequest(
-            needs=needs,
-            machines=machines,
-            starts_at=starts_at,
-            ends_at=ends_at,
-            owner=owner,
-            group=group,
-        )
-        return await self._transport.call(
-            "POST",
-            "reservations",
-            _RESERVATION,
-            headers={"Idempotency-Key": key or uuid.uuid4().hex},
-            body=request.model_dump_json(),
-        )
-
-    async def reservations(
-        self, owner: str | None = None, *, over: bool = False
-    ) -> list[Reservation]:
-        """The reservations that the token may see; those over or cancelled only if ``over``."""
-        params = {"over": "true"} if over else {}
-        if owner is not None:
-            params["owner"] = owner
-        return await self._get("reservations", _RESERVATIONS, params=params)
-
-    async def reservation(self, reservation_id: str) -> Reservation:
-        """The reservation as it is now."""
-        return await self._get(f"reservations/{quote(reservation_id, safe='')}", _RESERVATION)
-
-    async def cancel(self, reservation_id: str) -> Reservation:
-        """Cancel a reservation; its leases go on. Cancelling twice is fine."""
-        path = f"reservations/{quote(reservation_id, safe='')}"
-        return await self._transport.call("DELETE", path, _RESERVATION)
 
     async def _get(
         self, path: str, answer: TypeAdapter[T], params: Mapping[str, str | list[str]] | None = None

@@ -18,22 +18,19 @@ from ..model import (
     Lease,
     LeaseEvent,
     Location,
-    Machine,
     Needs,
     Offer,
-    PoolStatus,
-    Reservation,
     Session,
-    Status,
 )
 from .asynchronous import VmmClient
+from .booking_blocking import BookingBlocking
 from .operating_blocking import OperatingBlocking
 from .people_blocking import PeopleBlocking
 
 T = TypeVar("T")
 
 
-class Vmm(PeopleBlocking, OperatingBlocking):
+class Vmm(PeopleBlocking, BookingBlocking, OperatingBlocking):
     """The VMM, blocking. Arguments and methods are those of :class:`VmmClient`.
 
     Use it as ``with Vmm(url, token) as vmm:`` or call :meth:`close`.
@@ -86,26 +83,6 @@ class Vmm(PeopleBlocking, OperatingBlocking):
         """See :meth:`VmmClient.offers`."""
         return self._run(self._client.offers(needs, groups=groups, at=at, for_h=for_h))
 
-    def pools(self) -> list[PoolStatus]:
-        """See :meth:`VmmClient.pools`."""
-        return self._run(self._client.pools())
-
-    def status(self) -> Status:
-        """See :meth:`VmmClient.status`."""
-        return self._run(self._client.status())
-
-    def machine(self, machine_id: str) -> Machine:
-        """See :meth:`VmmClient.machine`."""
-        return self._run(self._client.machine(machine_id))
-
-    def machines(self) -> list[Machine]:
-        """See :meth:`VmmClient.machines`."""
-        return self._run(self._client.machines())
-
-    def delete(self, machine_id: str, *, discard: bool = False) -> Machine:
-        """See :meth:`VmmClient.delete`."""
-        return self._run(self._client.delete(machine_id, discard=discard))
-
     def acquire(
         self,
         needs: Needs,
@@ -147,42 +124,6 @@ class Vmm(PeopleBlocking, OperatingBlocking):
     def release(self, lease_id: str) -> Lease:
         """See :meth:`VmmClient.release`."""
         return self._run(self._client.release(lease_id))
-
-    def book(
-        self,
-        needs: Needs,
-        *,
-        machines: int,
-        starts_at: datetime,
-        ends_at: datetime,
-        owner: str | None = None,
-        group: str = "",
-        key: str | None = None,
-    ) -> Reservation:
-        """See :meth:`VmmClient.book`."""
-        return self._run(
-            self._client.book(
-                needs,
-                machines=machines,
-                starts_at=starts_at,
-                ends_at=ends_at,
-                owner=owner,
-                group=group,
-                key=key,
-            )
-        )
-
-    def reservations(self, owner: str | None = None, *, over: bool = False) -> list[Reservation]:
-        """See :meth:`VmmClient.reservations`."""
-        return self._run(self._client.reservations(owner, over=over))
-
-    def reservation(self, reservation_id: str) -> Reservation:
-        """See :meth:`VmmClient.reservation`."""
-        return self._run(self._client.reservation(reservation_id))
-
-    def cancel(self, reservation_id: str) -> Reservation:
-        """See :meth:`VmmClient.cancel`."""
-        return self._run(self._client.cancel(reservation_id))
 
     def events(self, lease_id: str, since: int = 0) -> Iterator[LeaseEvent]:
         """See :meth:`VmmClient.events`."""

@@ -7,19 +7,53 @@ from urllib.parse import quote
 from pydantic import TypeAdapter
 
 from ..api.models import WhyRequest
-from ..model import CloudStatus, ConsoleLog, PoolStatus
+from ..model import CloudStatus, ConsoleLog, Machine, PoolStatus, Status
 from .transport import Transport
 
 _POOL = TypeAdapter(PoolStatus)
 _CLOUD = TypeAdapter(CloudStatus)
 _CLOUDS = TypeAdapter(list[CloudStatus])
 _CONSOLE = TypeAdapter(ConsoleLog)
+_POOLS = TypeAdapter(list[PoolStatus])
+_MACHINE = TypeAdapter(Machine)
+_MACHINES = TypeAdapter(list[Machine])
+_STATUS = TypeAdapter(Status)
 
 
 class OperatingCalls:
     """A part of :class:`vmm_core.client.VmmClient`. Changes need the scope ``operate``."""
 
     _transport: Transport
+
+    async def status(self) -> Status:
+        """How the whole service stands. Needs the scope ``read`` or ``operate``."""
+        return await self._transport.call("GET", "status", _STATUS)
+
+    async def machine(self, machine_id: str) -> Machine:
+        """One machine, also one that is deleted. Needs the scope ``operate``."""
+        return await self._transport.call("GET", f"machines/{_quoted(machine_id)}", _MACHINE)
+
+    async def machines(self) -> list[Machine]:
+        """Every machine that is not deleted. Needs the scope ``operate``."""
+        return await self._transport.call("GET", "machines", _MACHINES)
+
+    async def delete(self, machine_id: str, *, discard: bool = False) -> Machine:
+        """Delete a machine that nobody leases. Needs the scope ``operate``.
+
+        Args:
+            machine_id: which.
+            discard: also if it holds something of its user's that is nowhere else.
+        """
+        return await self._transport.call(
+            "DELETE",
+            f"machines/{_quoted(machine_id)}",
+            _MACHINE,
+            params={"discard": "true"} if discard else {},
+        )
+
+    async def pools(self) -> list[PoolStatus]:
+        """The pools and how many of their machines are in which state."""
+        return await self._transport.call("GET", "pools", _POOLS)
 
     async def clouds(self) -> list[CloudStatus]:
         """The clouds and how they are. Needs the scope ``read`` or ``operate``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from ..model import CloudStatus, ConsoleLog, PoolStatus
+from ..model import CloudStatus, ConsoleLog, Machine, PoolStatus, Status
 from .operating import OperatingCalls
 
 T = TypeVar("T")
@@ -15,6 +15,26 @@ class OperatingBlocking:
     """A part of :class:`vmm_core.client.Vmm`."""
 
     _client: OperatingCalls
+
+    def status(self) -> Status:
+        """See :meth:`VmmClient.status`."""
+        return self._run(self._client.status())
+
+    def machine(self, machine_id: str) -> Machine:
+        """See :meth:`VmmClient.machine`."""
+        return self._run(self._client.machine(machine_id))
+
+    def machines(self) -> list[Machine]:
+        """See :meth:`VmmClient.machines`."""
+        return self._run(self._client.machines())
+
+    def delete(self, machine_id: str, *, discard: bool = False) -> Machine:
+        """See :meth:`VmmClient.delete`."""
+        return self._run(self._client.delete(machine_id, discard=discard))
+
+    def pools(self) -> list[PoolStatus]:
+        """See :meth:`VmmClient.pools`."""
+        return self._run(self._client.pools())
 
     def clouds(self) -> list[CloudStatus]:
         """See :meth:`VmmClient.clouds`."""

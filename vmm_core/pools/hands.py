@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from ..catalogue import nearest
 from ..errors import NotFound
+from ..mistakes import nearest
 from ..model import Switch
 from ..store import Store
 from ..store.records import Actor

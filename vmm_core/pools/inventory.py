@@ -22,11 +22,12 @@ from ..agent.protocol import UserData
 from ..allocation.facts import PoolFacts, Silent
 from ..allocation.rules import Rules
 from ..allocation.trouble import Trouble
-from ..catalogue import Catalogue, nearest
+from ..catalogue import Catalogue
 from ..clouds.base import Cloud, CloudError, SizeFact
 from ..clouds.registry import cloud_class
 from ..errors import CatalogueError
 from ..lifetimes.rules import ends_at
+from ..mistakes import nearest
 from ..model import Pool
 from .backoff import trouble_of
 
