@@ -7,7 +7,7 @@ PYTEST := $(PYTHON_BIN)/python -m pytest
 DEMO ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-openstack test-trust test-browser lint format docs clean bench-spawn bench-nodepool bench-sizing bench-claim bench-reconcile
+.PHONY: help demo test test-openstack test-slow test-browser lint format docs clean bench-spawn bench-nodepool bench-sizing bench-claim bench-reconcile
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -27,9 +27,10 @@ test-openstack: ## as root: the tests that need OpenStack, on a real one on loop
 	OSLAB=$(OSLAB) $(PYTHON_BIN)/python -m tests.support.openstack_lab install
 	OSLAB=$(OSLAB) $(PYTEST) tests -m openstack
 
-test-trust: ## the promises of the VMM, in 500 random histories
+test-slow: ## kill -9 at every effect also on PostgreSQL; more random histories, more fuzzing
 	@tools/setup test
-	TRUST_EXAMPLES=500 $(PYTEST) tests/vmm_core/test_trust.py
+	TRUST_EXAMPLES=500 FUZZ_EXAMPLES=200 $(PYTEST) --slow \
+	  tests/vmm_core/test_kill.py tests/vmm_core/test_trust.py tests/vmm_core/api/test_fuzz.py
 
 test-browser: ## only the tests that drive a browser
 	@tools/setup test

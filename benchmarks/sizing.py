@@ -31,6 +31,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -44,11 +45,12 @@ from vmm_core.model import ForecastRule, Pool, Sizing
 from vmm_core.pools.sizing import Floors
 from vmm_core.pools.sizing.refill import refill_s
 from vmm_core.pools.sizing.schedule import parsed
+from vmm_core.pools.sizing.slots import slot_of
 from vmm_core.simulate import facility, one_pool
 from vmm_core.simulate.generate import ZONE, Made, generate
 from vmm_core.simulate.policy import Boot, of_policy
 from vmm_core.simulate.policy import Policy as Trying
-from vmm_core.simulate.timeline import hourly, timelines
+from vmm_core.simulate.timeline import timelines
 
 from . import report
 
@@ -158,13 +160,12 @@ def forecasts(season: Season, misses: Sequence[float]) -> list[dict[str, list[tu
     names = {pool.environment: pool.name for pool in variants[0]}
     boots = Boot().times("measured")
     refills_s = {name: refill_s([next(boots) for _ in range(50)], 0.9) for name in names.values()}
-    asked = (
-        (at, names[environment])
-        for environment, requests in season.requests.items()
-        for at, _ in requests
-    )
+    counts: dict[int, Counter[str]] = {}
+    for environment, requests in season.requests.items():
+        for at, _ in requests:
+            counts.setdefault(slot_of(at), Counter())[names[environment]] += 1
     told = timelines(
-        variants, Floors(calendars, refills_s=refills_s), hourly(asked), season.begin, season.end
+        variants, Floors(calendars, refills_s=refills_s), counts, season.begin, season.end
     )
     return [{environment: floors[name] for environment, name in names.items()} for floors in told]
 

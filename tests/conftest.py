@@ -15,8 +15,15 @@ __all__ = ["postgresql"]
 CHECKOUT = Path(__file__).parent.parent
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What `make test-slow` adds."""
+    parser.addoption("--slow", action="store_true", help="also tests that take minutes each")
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip, with the reason, what this machine cannot run."""
+    """Skip, with the reason, what this machine cannot run or nobody asked for."""
+    if item.get_closest_marker("slow") and not item.config.getoption("--slow"):
+        pytest.skip("takes minutes: make test-slow")
     if item.get_closest_marker("root") and os.geteuid() != 0:
         pytest.skip("needs root")
     if item.get_closest_marker("mount") and not os.access("/dev/fuse", os.R_OK | os.W_OK):

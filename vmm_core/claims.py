@@ -17,6 +17,9 @@ from .store.claims import Asked, Request
 MOST = 500
 """Requests of one transaction, so that other replicas have their turn."""
 
+BUGS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+"""What a request can meet that no check foresaw."""
+
 _Answer = asyncio.Future[Asked]
 
 
@@ -73,6 +76,11 @@ class Clerk:
         told: Sequence[Asked | Exception] = [stopped] * len(batch)
         try:
             told = await self._store.leases.answer([each for each, _ in batch], self._rules())
+        except BUGS as error:
+            if len(batch) > 1:  # one of them met it, and the others are to have their answers
+                for one in batch:
+                    await self._decide([one])
+            told = [error] * len(batch)
         except Exception as error:  # the ledger is away: it is each one's answer
             told = [error] * len(batch)
         finally:

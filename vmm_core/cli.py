@@ -35,7 +35,7 @@ examples:
   vmm offers --gpus 1                              what is free now, with a GPU
   vmm acquire --environment mantid --cpus 4 --wait
   vmm leases
-  vmm release 3f2a…
+  vmm release l-3f2a9c0d1e2f4a5b
 """
 
 

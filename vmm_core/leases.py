@@ -210,9 +210,10 @@ class Leases:
         catalogue = self._inventory.catalogue
         environment = catalogue.environments.get(needs.environment or "")
         if needs.environment is not None and environment is None:
+            known = catalogue.environments.values()
+            told = [each.name for each in known if groups is None or may_use(each, groups)]
             raise BadRequest(
-                f"there is no environment {needs.environment!r}: "
-                f"{nearest(needs.environment, catalogue.environments)}"
+                f"there is no environment {needs.environment!r}: {nearest(needs.environment, told)}"
             )
         for location in (*needs.locations, *needs.prefer):
             if location not in catalogue.locations:

@@ -55,6 +55,7 @@ class TextFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
         """The line without a traceback, which comes below it."""
+        record.message = _plain(record.message)
         names = " ".join(f"{name}={_word(value)}" for name, value in told().items())
         return super().formatMessage(record) + (f" [{names}]" if names else "")
 
@@ -93,6 +94,13 @@ def set_up(level: int | str, *, as_json: bool, stream: TextIO = sys.stderr) -> N
     logging.getLogger(__package__).setLevel(level)
     # It warns at every question to a cloud that is away; we say so once.
     logging.getLogger("keystoneauth").setLevel(logging.ERROR)
+
+
+def _plain(message: str) -> str:
+    """The message in one line: what machines and programs say is in some, too."""
+    if message.isprintable():
+        return message
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in message)
 
 
 def _word(value: str) -> str:

@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import quantiles
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from .clouds.base import ResourceKind
 from .model import CloudStatus, Lease, LeaseState, MachineState, PoolStatus, Status
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -47,18 +48,6 @@ class Metrics:
             buckets=_CLAIM_S,
             registry=self._registry,
         )
-        self._failures = Counter(
-            "vmm_machine_failures",
-            "Machines that were made and are of no use.",
-            ("pool",),
-            registry=self._registry,
-        )
-        self._swept = Counter(
-            "vmm_orphans_deleted",
-            "What clouds had of ours that the ledger had not, deleted.",
-            ("cloud", "kind"),
-            registry=self._registry,
-        )
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         """Count an answer of the API."""
@@ -76,24 +65,25 @@ class Metrics:
         """Count a request that made no lease."""
         self._claims.labels(environment or "any", "refused").inc()
 
-    def failed(self, pool: str) -> None:
-        """Count a machine that was made and is of no use."""
-        self._failures.labels(pool).inc()
-
-    def swept(self, cloud: str, kind: str) -> None:
-        """Count an orphan that was deleted."""
-        self._swept.labels(cloud, kind).inc()
-
-    def text(self, status: Status, boot_times_s: Mapping[str, Sequence[float]]) -> bytes:
+    def text(
+        self,
+        status: Status,
+        boot_times_s: Mapping[str, Sequence[float]],
+        failures: Mapping[str, int],
+        swept: Mapping[tuple[str, ResourceKind], int],
+    ) -> bytes:
         """Everything, in Prometheus' text format.
 
         Args:
             status: how the service stands.
             boot_times_s: for each pool, what its newest machines took from asked for
                 to vacant.
+            failures: for each pool, its machines that were of no use.
+            swept: by cloud and kind, the orphans that were deleted.
         """
         asked = CollectorRegistry()
         asked.register(_Asked(status, boot_times_s))
+        asked.register(_Counted(failures, swept))
         return generate_latest(self._registry) + generate_latest(asked)
 
 
@@ -119,6 +109,34 @@ class _Asked(Collector):
             yield _one(
                 "vmm_step_age_seconds", "Since this process's last step ended.", status.step_age_s
             )
+
+
+class _Counted(Collector):
+    """What the pool manager of this process counted."""
+
+    def __init__(
+        self, failures: Mapping[str, int], swept: Mapping[tuple[str, ResourceKind], int]
+    ) -> None:
+        self._failures = failures
+        self._swept = swept
+
+    def collect(self) -> Iterator[Metric]:
+        """Both."""
+        failures = CounterMetricFamily(
+            "vmm_machine_failures",
+            "Machines that were made and are of no use.",
+            labels=("pool",),
+        )
+        for pool, number in self._failures.items():
+            failures.add_metric((pool,), number)
+        swept = CounterMetricFamily(
+            "vmm_orphans_deleted",
+            "What clouds had of ours that the ledger had not, deleted.",
+            labels=("cloud", "kind"),
+        )
+        for (cloud, kind), number in self._swept.items():
+            swept.add_metric((cloud, kind), number)
+        yield from (failures, swept)
 
 
 def _one(name: str, what: str, value: float) -> GaugeMetricFamily:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
+from .allocation.bookings import due, hold_back
 from .allocation.offers import Supply, offers, supply
 from .allocation.queue import standings
 from .errors import BadRequest
@@ -56,7 +59,7 @@ class Outlook:
         return offers(
             needs,
             self._inventory.facts(),
-            source,
+            _beside(_bookings_of_others(line, groups or ()), source),
             silent=self._inventory.unanswered(),
             waiting=line.asks,
             groups=groups,
@@ -99,3 +102,24 @@ class Outlook:
             now=line.now,
         )
         return line, source
+
+
+def _bookings_of_others(line: Line, groups: Sequence[str]) -> Counter[str]:
+    """How many machines of each pool are kept for bookings that no member of ``groups`` may use."""
+    theirs = set(groups)
+    others = (
+        each
+        for each in line.taken.reservations
+        if not (each.is_open(line.now) and each.group in theirs)
+    )
+    return due(others, line.now)
+
+
+def _beside(kept: Mapping[str, int], source: Supply) -> Supply:
+    """What there is without what is kept: what is ready first, then what comes first."""
+    counts = hold_back(source.counts, kept)
+    late = {
+        pool: sorted(ages)[: counts[pool].booting] if pool in counts else ages
+        for pool, ages in source.ages_s.items()
+    }
+    return replace(source, counts=counts, ages_s=late)

@@ -19,11 +19,6 @@ def start_time(pid: int) -> int | None:
     return int(fields[19]) if fields else None
 
 
-def cpu_ticks(pids: Collection[int]) -> int:
-    """CPU time, user and system, that these processes have used, in clock ticks."""
-    return sum(int(f[11]) + int(f[12]) for pid in pids if (f := _facts(pid)))
-
-
 def all_pids() -> Iterator[int]:
     """Every process that this one can see."""
     for path in Path("/proc").iterdir():

@@ -107,13 +107,15 @@ class Reservations:
     def _check(self, wish: Wish) -> None:
         now = self._store.now()
         if wish.ends_at <= wish.starts_at:
-            raise BadRequest("the booking ends before it starts: correct starts_at or ends_at")
+            raise BadRequest("the reservation ends before it starts: correct starts_at or ends_at")
         if wish.ends_at <= now:
-            raise BadRequest("the booking would be over already: correct starts_at and ends_at")
+            raise BadRequest("the reservation would be over already: correct starts_at and ends_at")
         if wish.ends_at - wish.starts_at > LONGEST:
             raise BadRequest(
-                f"a booking lasts {LONGEST.days} days at most: book a shorter time, "
+                f"a reservation lasts {LONGEST.days} days at most: book a shorter time, "
                 "or let an operator raise what the pool keeps ready"
             )
         if wish.starts_at - now > FURTHEST:
-            raise BadRequest("the booking starts in more than two years: book nearer to its time")
+            raise BadRequest(
+                "the reservation starts in more than two years: book nearer to its time"
+            )

@@ -21,8 +21,6 @@ from tornado.netutil import bind_sockets
 from .api.application import MAX_BODY, make_application
 from .api.internal import ROUTE as INTERNAL
 from .api.internal import Internal
-from .api.metrics import MetricsPage
-from .api.models import PREFIX
 from .api.routes import Services
 from .catalogue import load
 from .errors import BadRequest
@@ -194,8 +192,7 @@ class Service:
             )
             application.add_handlers(r".*", topcat.routes(face))
         answering = {"answering": Answering(self._here, tickets)}
-        metrics = (f"{PREFIX}/metrics", MetricsPage, {"services": services})
-        application.add_handlers(r".*", [(INTERNAL, Internal, answering), metrics])
+        application.add_handlers(r".*", [(INTERNAL, Internal, answering)])
         server = HTTPServer(application, max_body_size=MAX_BODY, body_timeout=BODY_S)
         server.add_sockets(sockets)
         self._open.push_async_callback(_hang_up, server)

@@ -1,4 +1,4 @@
-"""Leases on machines in a store alone, without a service: one pool, machines at will."""
+"""Machines and leases in a store alone, without a service: one pool, machines at will."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import partial
 
 from vmm_core.allocation.facts import PoolFacts
 from vmm_core.allocation.rules import Rules
+from vmm_core.errors import VmmError
 from vmm_core.lifetimes.rules import ends_at
 from vmm_core.model import (
     Environment,
@@ -22,13 +23,15 @@ from vmm_core.model import (
     Size,
 )
 from vmm_core.store import Store
+from vmm_core.store.claims import Request
 from vmm_core.store.records import Actor
 
 from .world import Clock
 
 SIZE = Size(name="small", cpus=2, ram_gb=8)
+POOL = Pool(environment="mantid", cloud="ral-sim", size="small", ready=1, maximum=50)
 FACTS = PoolFacts(
-    pool=Pool(environment="mantid", cloud="ral-sim", size="small", ready=1, maximum=50),
+    pool=POOL,
     environment=Environment(name="mantid", title="Mantid"),
     location=Location(name="ral", title="Rutherford"),
     size=SIZE,
@@ -37,6 +40,79 @@ FACTS = PoolFacts(
 ALICE = Actor("alice", "hub")
 BOB = Actor("bob", "hub")
 OPERATOR = Actor("operator", "operator")
+RULES = Rules([FACTS])
+
+
+@asynccontextmanager
+async def opened(url: str, clock: Clock) -> AsyncIterator[Store]:
+    """A store on the database, closed in the end."""
+    store = Store(url, clock=clock)
+    await store.open()
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def add(store: Store, name: str, *, fingerprint: str = "now") -> Machine:
+    """Write the row of a machine of the pool that is asked for."""
+    now = store.now()
+    machine = Machine(
+        id=name,
+        pool=POOL.name,
+        cloud=POOL.cloud,
+        location="ral",
+        environment="mantid",
+        size=SIZE,
+        state=MachineState.REQUESTED,
+        fingerprint=fingerprint,
+        created_at=now,
+        changed_at=now,
+    )
+    await store.machines.add(machine, enrolment_sha256=f"{name}-token")
+    return machine
+
+
+async def observe(
+    store: Store, name: str, *, address: str | None = "10.0.0.1", rules: Rules = RULES
+) -> bool:
+    """Its cloud says that it runs; whether it is vacant by that."""
+    return await store.machines.observe(
+        name,
+        cloud_id=f"c-{name}",
+        running=True,
+        address=address,
+        ports={8888: 40001},
+        isolation="simulated",
+        decide=rules,
+    )
+
+
+async def vacant(
+    store: Store, name: str, *, fingerprint: str = "now", rules: Rules = RULES
+) -> Machine:
+    """One more machine that is ready: vacant, unless somebody waits for it."""
+    machine = await add(store, name, fingerprint=fingerprint)
+    await observe(store, name, rules=rules)
+    await store.agents.ready(name, rules)
+    return machine
+
+
+async def request(
+    store: Store,
+    owner: str,
+    key: str = "k",
+    needs: Needs | None = None,
+    *,
+    groups: tuple[str, ...] = (),
+    rules: Rules = RULES,
+) -> Lease:
+    """The lease of one request that comes alone; what refuses it is raised."""
+    asked = Request(owner, "hub", key, needs or Needs(), groups)
+    (answer,) = await store.leases.answer([asked], rules)
+    if isinstance(answer, VmmError):
+        raise answer
+    return answer.lease
 
 
 class Book:
@@ -54,45 +130,15 @@ class Book:
     async def machine(self) -> Machine:
         """One more that is vacant, unless somebody waits for it."""
         self._made += 1
-        now = self.clock()
-        machine = Machine(
-            id=f"vmm-{self._made}",
-            pool=FACTS.name,
-            cloud="ral-sim",
-            location="ral",
-            environment="mantid",
-            size=SIZE,
-            state=MachineState.REQUESTED,
-            fingerprint="now",
-            created_at=now,
-            changed_at=now,
-        )
-        await self.store.machines.add(machine, enrolment_sha256=machine.id)
-        await self.store.machines.observe(
-            machine.id,
-            cloud_id=f"at-{machine.id}",
-            running=True,
-            address="127.0.0.1",
-            ports={8888: 8888},
-            isolation="",
-            decide=self.rules,
-        )
-        await self.store.agents.ready(machine.id, self.rules)
-        return machine
+        return await vacant(self.store, f"vmm-{self._made}", rules=self.rules)
 
     async def lease(
         self, owner: str = "alice", key: str = "k", *, groups: tuple[str, ...] = ()
     ) -> Lease:
         """A lease with a machine of its own."""
         await self.machine()
-        return await self.store.leases.request(
-            owner=owner,
-            frontend="hub",
-            key=key,
-            needs=Needs(environment="mantid"),
-            decide=self.rules,
-            groups=groups,
-        )
+        needs = Needs(environment="mantid")
+        return await request(self.store, owner, key, needs, groups=groups, rules=self.rules)
 
     async def bound(self, lease: Lease) -> None:
         """Its session runs."""
@@ -111,9 +157,5 @@ async def book(
 ) -> AsyncIterator[Book]:
     """A book at ``url``; entering it again is another service on the same database."""
     clock = Clock()
-    store = Store(url, clock=clock)
-    await store.open()
-    try:
+    async with opened(url, clock) as store:
         yield Book(store, clock, lifetimes, limits)
-    finally:
-        await store.close()

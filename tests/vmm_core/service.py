@@ -85,14 +85,7 @@ class Site:
         return path
 
     def settings(self, **changes: object) -> Settings:
-        values: dict[str, object] = {
-            "catalogue": self.catalogue,
-            "database": f"sqlite+aiosqlite:///{self.folder}/vmm.sqlite",
-            "tokens_file": self.tokens_file,
-            "key_file": self.folder / "vmm-key.pem",
-            **changes,
-        }
-        return Settings(**values)  # type: ignore[arg-type]
+        return settings_in(self.folder, **{"tokens_file": self.tokens_file, **changes})
 
     @asynccontextmanager
     async def machines(self) -> AsyncIterator[None]:
@@ -137,15 +130,35 @@ class Site:
 @asynccontextmanager
 async def running(site: Site, **changes: object) -> AsyncIterator[Service]:
     """A service of the site in this process; its machines run agents."""
-    service = Service(site.settings(**changes))
+    async with site.machines(), serving(site.settings(**changes)) as service:
+        yield service
+
+
+def settings_in(folder: Path, **changes: object) -> Settings:
+    """What a service is told that has everything in ``folder``, unless changed."""
+    values: dict[str, object] = {
+        "catalogue": folder / "environments.yaml",
+        "database": f"sqlite+aiosqlite:///{folder}/vmm.sqlite",
+        "tokens_file": folder / "tokens.yaml",
+        "key_file": folder / "vmm-key.pem",
+        **changes,
+    }
+    return Settings(**values)  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def serving(settings: Settings, within_s: float = WAIT_S) -> AsyncIterator[Service]:
+    """A service in this process; stopped in order, and within a time, also after a failure."""
+    service = Service(settings)
     stop = asyncio.Event()
     try:
         await service.start()
-        serving = asyncio.create_task(service.run(stop))
-        async with site.machines():
+        running = asyncio.create_task(service.run(stop))
+        try:
             yield service
+        finally:  # machines that go with it are deleted then
             stop.set()
-            await asyncio.wait_for(serving, WAIT_S)
+            await asyncio.wait_for(running, within_s)
     finally:
         await service.close()
 

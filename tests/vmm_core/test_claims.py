@@ -13,7 +13,8 @@ from vmm_core.model import LeaseState, Needs
 from vmm_core.store import Store
 from vmm_core.store.claims import Request
 
-from .store.test_store import Clock, opened, ranked, vacant
+from .ledgers import RULES, opened, vacant
+from .world import Clock
 
 
 class Counting:
@@ -52,7 +53,7 @@ def ask(clerk: Clerk, owner: str, **options):
 
 
 async def test_what_gathers_while_one_batch_is_decided_is_the_next(counting):
-    clerk = Clerk(counting, lambda: ranked)
+    clerk = Clerk(counting, lambda: RULES)
     counting.gate.clear()
     first = ask(clerk, "u0")
     await counting.begun.wait()
@@ -68,7 +69,7 @@ async def test_what_gathers_while_one_batch_is_decided_is_the_next(counting):
 
 
 async def test_each_gets_its_own_answer(counting):
-    clerk = Clerk(counting, lambda: ranked)
+    clerk = Clerk(counting, lambda: RULES)
     fine, bad = await asyncio.gather(
         ask(clerk, "u"), ask(clerk, "v", needs=Needs(cpus=99)), return_exceptions=True
     )
@@ -78,7 +79,7 @@ async def test_each_gets_its_own_answer(counting):
 
 
 async def test_one_who_goes_away_takes_nobody_along(counting):
-    clerk = Clerk(counting, lambda: ranked)
+    clerk = Clerk(counting, lambda: RULES)
     counting.gate.clear()
     gone, stays = ask(clerk, "u"), ask(clerk, "v")
     await counting.begun.wait()
@@ -90,7 +91,7 @@ async def test_one_who_goes_away_takes_nobody_along(counting):
 
 
 async def test_a_ledger_that_is_away_answers_all_and_the_next_are_served(counting):
-    clerk = Clerk(counting, lambda: ranked)
+    clerk = Clerk(counting, lambda: RULES)
     counting.broken = True
     failed = await asyncio.gather(*(ask(clerk, f"u{n}") for n in range(3)), return_exceptions=True)
     assert [type(each) for each in failed] == [ConnectionError] * 3
@@ -99,7 +100,7 @@ async def test_a_ledger_that_is_away_answers_all_and_the_next_are_served(countin
 
 
 async def test_a_service_that_stops_tells_all_who_wait(counting):
-    clerk = Clerk(counting, lambda: ranked)
+    clerk = Clerk(counting, lambda: RULES)
     counting.gate.clear()
     first = ask(clerk, "u0")
     await counting.begun.wait()
@@ -109,3 +110,21 @@ async def test_a_service_that_stops_tells_all_who_wait(counting):
     for each in (first, second):
         with pytest.raises(Unavailable, match="ask again"):
             await each
+
+
+async def test_a_bug_that_one_request_meets_is_no_others_answer(counting, monkeypatch):
+    answer = counting.answer
+
+    async def stumble(requests: Sequence[Request], rules):
+        if any(request.owner == "odd" for request in requests):
+            raise OverflowError("a number that no check foresaw")
+        return await answer(requests, rules)
+
+    monkeypatch.setattr(counting, "answer", stumble)
+    clerk = Clerk(counting, lambda: RULES)
+    told = await asyncio.gather(
+        *(ask(clerk, owner) for owner in ("ann", "odd", "bob")), return_exceptions=True
+    )
+    assert isinstance(told[1], OverflowError)
+    assert [each.lease.owner for each in (told[0], told[2])] == ["ann", "bob"]
+    assert {each.lease.state for each in (told[0], told[2])} == {LeaseState.ACQUIRED}

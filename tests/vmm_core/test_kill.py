@@ -28,7 +28,7 @@ TIERS = CATALOGUE.replace(
 RENEWED = TIERS.replace("preload: [json]", "preload: [json, csv]")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def places(request: pytest.FixtureRequest, tmp_path: Path) -> Places:
     """Ledgers in files, or on a server."""
     server = None if request.param == "sqlite" else request.getfixturevalue("postgresql")

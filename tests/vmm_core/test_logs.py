@@ -67,6 +67,13 @@ def test_a_name_cannot_forge_another_line(stream: io.StringIO):
     assert len(stream.getvalue().splitlines()) == 1
 
 
+def test_what_a_machine_says_cannot_forge_another_line(stream: io.StringIO):
+    logs.set_up("INFO", as_json=False, stream=stream)
+    log.warning("machine vmm-1: %s", "no\n2026-01-01 ERROR root: burnt\x1b[2J, caf\u00e9")
+    (line,) = stream.getvalue().splitlines()
+    assert line.endswith(r"no\n2026-01-01 ERROR root: burnt\x1b[2J, caf" + "\u00e9")
+
+
 def test_libraries_do_not_log_their_values(stream: io.StringIO):
     logs.set_up("DEBUG", as_json=False, stream=stream)
     logging.getLogger("sqlalchemy.engine").info("INSERT a secret")

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from prometheus_client.parser import text_string_to_metric_families as parse
 
+from vmm_core.clouds.base import ResourceKind
 from vmm_core.metrics import Metrics
 from vmm_core.model import (
     CloudStatus,
@@ -31,9 +32,13 @@ def status(**known: object) -> Status:
 
 
 def read(
-    metrics: Metrics, told: Status | None = None, boot_times_s: dict[str, list[float]] | None = None
+    metrics: Metrics,
+    told: Status | None = None,
+    boot_times_s: dict[str, list[float]] | None = None,
+    failures: dict[str, int] | None = None,
+    swept: dict[tuple[str, ResourceKind], int] | None = None,
 ) -> dict[tuple[str, ...], float]:
-    text = metrics.text(told or status(), boot_times_s or {}).decode()
+    text = metrics.text(told or status(), boot_times_s or {}, failures or {}, swept or {}).decode()
     return {
         (sample.name, *sample.labels.values()): sample.value
         for family in parse(text)
@@ -113,11 +118,15 @@ def test_waits_refills_orphans_and_clouds():
 
 def test_two_services_in_one_process_count_apart():
     one, other = Metrics(), Metrics()
-    one.failed("a")
-    one.swept("ral", "port")
-    assert read(one)["vmm_machine_failures_total", "a"] == 1
-    assert read(one)["vmm_orphans_deleted_total", "ral", "port"] == 1
-    assert ("vmm_machine_failures_total", "a") not in read(other)
+    one.claimed(lease(LeaseState.ACQUIRED), 0.004)
+    assert read(one)["vmm_claims_total", "mantid", "hit"] == 1
+    assert ("vmm_claims_total", "mantid", "hit") not in read(other)
+
+
+def test_what_the_pool_manager_counted_is_told():
+    found = read(Metrics(), failures={"a": 3}, swept={("ral", ResourceKind.PORT): 2})
+    assert found["vmm_machine_failures_total", "a"] == 3
+    assert found["vmm_orphans_deleted_total", "ral", "port"] == 2
 
 
 def test_the_page_for_operators_names_every_metric():
@@ -125,10 +134,8 @@ def test_the_page_for_operators_names_every_metric():
     told = set(re.findall(r"(?m)^\| `(vmm_\w+)` \|", page))
     metrics = Metrics()
     metrics.claimed(lease(LeaseState.ACQUIRED), 1)
-    metrics.failed("a")
-    metrics.swept("ral", "port")
     metrics.answered("health", 200, 0.1)
-    text = metrics.text(status(step_age_s=1), {}).decode()
+    text = metrics.text(status(step_age_s=1), {}, {}, {}).decode()
     known = {
         family.name + ("_total" if family.type == "counter" else "")
         for family in parse(text)

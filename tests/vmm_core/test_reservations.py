@@ -154,3 +154,22 @@ async def test_times_that_are_none(tmp_path: Path, start: float, end: float, sai
         with pytest.raises(BadRequest, match=said):
             await book(w, 1, start, end)
         assert await w.store.reservations.all(over=True) == []
+
+
+async def test_what_is_offered_leaves_out_what_is_kept_for_others(tmp_path: Path):
+    async with world(tmp_path, CATALOGUE) as w:
+        await w.step(3)
+        await book(w, 2, 0.1, 2)
+        await w.step(6)
+        assert await vacant(w) == 3
+        (offer,) = await w.leases.offers(AT_RAL)
+        assert (offer.free, offer.next_in_s) == (1, 0)
+        await ask(w, "eve")
+        (offer,) = await w.leases.offers(AT_RAL, groups=["school"])
+        assert offer.free == 0, "it has not begun"
+        w.clock.turn(600)
+        (offer,) = await w.leases.offers(AT_RAL, groups=["school"])
+        assert offer.free == 2
+        (offer,) = await w.leases.offers(AT_RAL, groups=["other"])
+        assert (offer.free, offer.available) == (0, True)
+        assert offer.next_in_s != 0

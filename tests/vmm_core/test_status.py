@@ -9,11 +9,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from vmm_core.cli import main
+from vmm_core.client import VmmClient
 from vmm_core.commands.status import _headline, _troubles, duration
 from vmm_core.model import (
     CloudStatus,
+    Lease,
     Machine,
     MachineState,
+    Needs,
     PoolStatus,
     ReplicaStatus,
     Size,
@@ -21,7 +24,7 @@ from vmm_core.model import (
     Switch,
 )
 
-from .service import Site, running
+from .service import SESSION, Site, eventually, running
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
@@ -157,3 +160,29 @@ async def test_a_running_service_says_how_it_stands_and_why(
         facts = await vmm("operator", "why", lease["machine"]["id"])
         assert "acquired since" in facts
         assert f"leased: see `vmm why {lease['id']}`" in facts
+
+
+async def test_what_is_its_users_on_a_held_machine_is_for_operators(tmp_path):
+    site = Site(tmp_path)
+    async with site.machines(), running(site) as service:
+        hub, watcher, operator = (
+            VmmClient(service.url, site.tokens[name]) for name in ("hub", "watcher", "operator")
+        )
+        store = service._pools._store
+
+        async def acquired() -> Lease | None:
+            found = await hub.lease(lease.id)
+            return found if found.machine else None
+
+        lease = await hub.acquire(Needs(environment="mantid"), owner="alice")
+        held = (await eventually(acquired)).machine
+        await hub.bind(lease.id, SESSION)
+        await store.machines.hold(held.id, "thesis.txt of alice's")
+        await hub.release(lease.id)
+        (seen,), (whole,) = (await watcher.status()).held, (await operator.status()).held
+        assert (whole.id, whole.holding) == (held.id, "thesis.txt of alice's")
+        assert whole.address
+        assert (seen.id, seen.holding) == (held.id, "something of its user's")
+        assert (seen.address, seen.lease, seen.ports) == (None, None, {})
+        for each in (hub, watcher, operator):
+            await each.close()

@@ -1,6 +1,7 @@
 """The switchboard, with a real store behind it and real WebSockets in front."""
 
 import asyncio
+import json
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -132,6 +133,17 @@ async def test_a_machine_that_can_never_be_ready_is_reported_with_the_reason(exc
         await agent.greet()
         await agent.send(Failed(reason="there is no module named mantid"))
         assert await exchange.report() == ("failed", "m1", "there is no module named mantid")
+
+
+async def test_what_machines_say_has_nothing_for_terminals_and_fits_in_the_ledger(exchange):
+    async with exchange.agent("m1") as agent:
+        await agent.greet()
+        await agent.send_text(
+            json.dumps({"type": "failed", "reason": "a\nb\x1b[2Jc\0d" + 5000 * "e"})
+        )
+        _, _, reason = await exchange.report()
+        assert reason.startswith("a b\N{REPLACEMENT CHARACTER}[2Jc\N{REPLACEMENT CHARACTER}dee")
+        assert len(reason) == 4096
 
 
 async def test_no_token_is_refused_before_the_upgrade(exchange):

@@ -14,6 +14,7 @@ from vmm_core.model import LeaseState, MachineState, Needs
 from vmm_core.pools.policy import Policy
 
 from ..support.messages import expected, says
+from .ledgers import OPERATOR
 from .world import MANTID, World, world
 
 CATALOGUE = """
@@ -183,7 +184,7 @@ async def test_what_cannot_be_until_an_operator_acts_is_refused_at_once(tmp_path
         assert waits.state is LeaseState.WAITING
         told_waiting = expected("allocation", "a request that waited when that came").user
         assert says(told_waiting, waits.explanation.summary)
-        await w.manager.resume(DLS)
+        await w.manager.hands.resume(DLS, OPERATOR)
         await w.step(3)
         assert (await w.leases.get(waits.id)).state is LeaseState.ACQUIRED
 

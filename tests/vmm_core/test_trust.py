@@ -44,6 +44,7 @@ from vmm_core.store import Store
 from vmm_core.store.engine import Transaction
 from vmm_core.store.transactions import Transactions
 
+from .ledgers import OPERATOR
 from .world import Clock, catalogue
 
 T = TypeVar("T")
@@ -215,6 +216,10 @@ class Facility(RuleBasedStateMachine):
             answer = self.run(doing())
         except DiedError:
             answer = None
+        except Unavailable:  # it died in what it decides for its askers
+            if not replica.mortal.dead:
+                raise
+            answer = None
         if replica.mortal.dead:
             self.run(replica.stop())
             self.replicas.remove(replica)
@@ -276,7 +281,7 @@ class Facility(RuleBasedStateMachine):
             machine = known[number % len(known)]
             self.agents.drop(machine)
             replica = self.one_of(by)
-            self.do(replica, replica.manager.agent_lost(machine))
+            self.do(replica, replica.store.agents.lost(machine))
 
     @rule(seconds=st.sampled_from((1, 5, 20, 60, 600, 3700)))
     def wait(self, seconds: int) -> None:
@@ -348,7 +353,7 @@ class Facility(RuleBasedStateMachine):
         for passed in range(SETTLING):
             if passed == SETTLING // 2:
                 for pool in READ.pools:  # an operator's hand, after all that went wrong
-                    await replica.manager.resume(pool)
+                    await replica.manager.hands.resume(pool, OPERATOR)
             await replica.manager.step()
             await replica.manager.settle()
             await self.agents.step(replica.manager.agent_ready)
@@ -386,7 +391,7 @@ def _belong_together(leases: list[Lease], machines: dict[str, Machine]) -> None:
 TestFacility = Facility.TestCase
 TestFacility.pytestmark = [pytest.mark.timeout(3600)]
 TestFacility.settings = settings(
-    max_examples=int(os.environ.get("TRUST_EXAMPLES", "12")),  # `make test-trust` tries many more
+    max_examples=int(os.environ.get("TRUST_EXAMPLES", "12")),  # `make test-slow` tries many more
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from ..model import Daemon, Noun, Program
+from ..model.sessions import LONGEST_S
 
 TOKENS = "run/vmm/websockify/tokens"
 """Below a machine's root: which token leads to which ``host:port``, one a line."""
@@ -37,7 +38,7 @@ class Desktop(Noun):
     daemons: tuple[Daemon, ...] = Field(
         default=(), description="websockify, if the image does not start it"
     )
-    timeout_s: float = Field(default=30, gt=0, description="VNC must answer by then")
+    timeout_s: float = Field(default=30, gt=0, le=LONGEST_S, description="VNC must answer by then")
 
 
 class SshAccess(Noun):

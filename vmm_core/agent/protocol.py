@@ -14,10 +14,27 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import AfterValidator, Field, TypeAdapter
 
 from ..model import Noun
 from .access import SshAccess
+
+_LONGEST = 4096
+
+
+def _plain(text: str) -> str:
+    """The text in one line without what is for terminals, or what no database takes."""
+    if not text.isprintable():
+        text = "".join(
+            each if each.isprintable() else " " if each.isspace() else "\N{REPLACEMENT CHARACTER}"
+            for each in text
+        )
+    return text[:_LONGEST]
+
+
+Said = Annotated[str, AfterValidator(_plain)]
+"""Words for people. Some are what a user's programs wrote: they go into the ledger, into logs
+and to the terminals of operators."""
 
 
 class UserData(Noun):
@@ -38,8 +55,8 @@ class Hello(Noun):
     type: Literal["hello"] = "hello"
     machine: str
     version: str
-    root: str = "/"
-    isolation: str = ""
+    root: Said = "/"
+    isolation: Said = ""
 
 
 class Ready(Noun):
@@ -53,7 +70,7 @@ class Failed(Noun):
     """The machine can never be ready: a module of its environment cannot be imported."""
 
     type: Literal["failed"] = "failed"
-    reason: str
+    reason: Said
 
 
 class Progress(Noun):
@@ -62,7 +79,7 @@ class Progress(Noun):
     type: Literal["progress"] = "progress"
     lease: str
     percent: int
-    message: str
+    message: Said
 
 
 class Bound(Noun):
@@ -79,7 +96,7 @@ class BindError(Noun):
 
     type: Literal["bind-error"] = "bind-error"
     lease: str
-    reason: str
+    reason: Said
 
 
 class Ended(Noun):
@@ -95,7 +112,7 @@ class Holding(Noun):
 
     type: Literal["holding"] = "holding"
     lease: str
-    reason: str = Field(max_length=1000, description="what, for people; empty: nothing any more")
+    reason: Said = Field(max_length=1000, description="what, for people; empty: nothing any more")
 
 
 class Unbound(Noun):
@@ -131,8 +148,8 @@ class Activity(Noun):
 class Person(Noun):
     """Somebody who was let in over SSH: ``name`` as it was said, ``account`` on the machine."""
 
-    name: str
-    account: str
+    name: str = Field(pattern=r"^[^\s/\x00-\x1f\x7f]{1,255}$")
+    account: str = Field(max_length=255)
     role: Literal["primary", "secondary"]
 
 

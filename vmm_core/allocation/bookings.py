@@ -22,6 +22,7 @@ from .facts import Counts, PoolFacts
 from .limits import limit_of
 from .match import counted, mismatch
 from .rank import rank
+from .rules import may_use
 
 _LEAST_LEAD = timedelta(minutes=10)
 _BOOT_S = 300.0
@@ -75,6 +76,8 @@ def choose(
     """
     _check_limit(wish, taken.reservations, limits)
     fitting = [f for f in facts if not mismatch(wish.needs, f) and f.pool.maximum]
+    if wish.needs.environment is None:  # what nobody named is for those only who may use it
+        fitting = [f for f in fitting if may_use(f.environment, (wish.group,))]
     ranked = [each.facts for each in rank(wish.needs, fitting, {})]
     if not ranked:
         raise Impossible(

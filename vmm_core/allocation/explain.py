@@ -219,6 +219,11 @@ def _told(*troubles: Iterable[str]) -> str:
     return " and ".join(dict.fromkeys(chain(*troubles)))
 
 
+def says_behind(summary: str) -> bool:
+    """Whether an explanation says that somebody comes before who waits."""
+    return "before you" in summary.rpartition("; ")[2]
+
+
 def _in_line(before: int, of_group: int) -> str:
     """``; 3 are before you, 2 of them of your group``; empty for who is next."""
     if not before:

@@ -29,6 +29,8 @@ class MetricsPage(ProblemHandler):
                 f"the token {caller.name!r} may not read metrics: it needs the scope read"
             )
         status = await look(services.store, services.pools)
-        text = services.metrics.text(status, await services.store.machines.boot_times_s())
+        pools = services.pools
+        boot_times_s = await services.store.machines.boot_times_s()
+        text = services.metrics.text(status, boot_times_s, pools.failures(), pools.swept())
         self.set_header("Content-Type", CONTENT_TYPE)
         self.finish(text)

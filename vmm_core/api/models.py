@@ -42,7 +42,7 @@ class LeaseRequest(Noun):
     reservation: str | None = Field(
         default=None,
         max_length=63,
-        description="the booking that it is to be part of; without, one that fits is found",
+        description="the reservation that it is to be part of; without, one that fits is found",
     )
 
 

@@ -39,7 +39,7 @@ def add(commands: Commands) -> None:
         help="that the user is in (needs the scope lease:any); repeat, the most wanted first",
     )
     acquires.add_argument(
-        "--reservation", metavar="ID", help="the booking that it is part of; else one that fits"
+        "--reservation", metavar="ID", help="the reservation that it is part of; else one that fits"
     )
     acquires.add_argument("--key", help="the same key returns the same lease while it lasts")
     acquires.add_argument(
@@ -59,7 +59,10 @@ def add(commands: Commands) -> None:
         help="only those that are over and whose machine is kept: see `vmm undelete`",
     )
     releases = commands.asking(
-        "release", "End leases; their machines are deleted.", "vmm release 3f2a9c", release
+        "release",
+        "End leases; their machines are deleted.",
+        "vmm release l-3f2a9c0d1e2f4a5b",
+        release,
     )
     releases.add_argument("lease", nargs="+", help="a lease's id, from `vmm leases`")
 

@@ -30,8 +30,8 @@ def extended(lease: Lease, end: datetime, facts: Sequence[PoolFacts], taken: Tak
     if own is not None:
         if end > own.ends_at:
             raise Conflict(
-                f"lease {lease.id} is part of a booking until {clock(own.ends_at)} and {now_ends}: "
-                "save your work by then"
+                f"lease {lease.id} is part of a reservation until {clock(own.ends_at)} "
+                f"and {now_ends}: save your work by then"
             )
         return
     if from_then := _closed(lease, end, facts, taken, lease.ends_at):
@@ -59,7 +59,7 @@ def restored(
     if own is not None:
         if own.used >= own.machines:
             raise Conflict(
-                f"all machines of the booking of lease {lease.id} are in use: "
+                f"all machines of the reservation of lease {lease.id} are in use: "
                 "restore it when another one is released"
             )
         return min(end or own.ends_at, own.ends_at)

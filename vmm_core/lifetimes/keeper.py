@@ -145,8 +145,9 @@ class Keeper:
             if machine.kept_until is not None and machine.pool in pools:
                 resting.append(machine)
         self._leased = frozenset(acquired)
-        if self._look_at is None or now >= self._look_at:
-            self._look_at = now + timedelta(seconds=LOOK_S)
+        every = timedelta(seconds=LOOK_S)
+        if self._look_at is None or not now < self._look_at <= now + every:  # or it was set back
+            self._look_at = now + every
             await self._look(now)
         kept = await self._store.lifetimes.kept() if resting else {}
         for machine in resting:
@@ -209,13 +210,17 @@ class Keeper:
     ) -> None:
         """Bring one machine nearer to where it should be."""
         cloud = self._inventory.clouds.get(machine.cloud)
-        if machine.state is S.HELD and kept.settled:
+        asleep = seen is not None and seen.state is CloudState.SUSPENDED
+        if machine.state is S.HELD and asleep and (kept.holding or not kept.settled):
+            if seen and cloud:  # what is to be sent or ended on it needs it awake
+                self._begin(machine, cloud, seen.id, "resume")
+        elif machine.state is S.HELD and kept.settled:
             if until <= now:
                 if await self._store.machines.settle(machine.id):
                     self._wake()
                 return
             runs = seen is not None and seen.state is CloudState.RUNNING
-            if seen and cloud and cloud.abilities.suspend and runs and not machine.holding:
+            if seen and cloud and cloud.abilities.suspend and runs and not kept.holding:
                 self._begin(machine, cloud, seen.id, "suspend")
         elif machine.state is S.ACQUIRED and seen and cloud:
             if seen.state is CloudState.SUSPENDED:

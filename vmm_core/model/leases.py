@@ -29,14 +29,21 @@ Nearness = Annotated[
 """A location and the share of some data's bytes that is there: ``ral=0.8``; ``ral`` is all."""
 
 
+MOST = 1_000_000
+"""More of anything is no machine. Beyond some size numbers cannot be reckoned with or stored."""
+
+GpuModel = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{0,255}$")]
+"""As a cloud names it."""
+
+
 class Needs(Noun):
     """What a request must have, and at the end what it wishes. None and empty mean "any"."""
 
     environment: Name | None = None
-    cpus: float = Field(default=0, ge=0, description="at least")
-    ram_gb: float = Field(default=0, ge=0, description="at least, GiB")
-    gpus: int = Field(default=0, ge=0, description="at least")
-    gpu_model: str | None = None
+    cpus: float = Field(default=0, ge=0, le=MOST, description="at least")
+    ram_gb: float = Field(default=0, ge=0, le=MOST, description="at least, GiB")
+    gpus: int = Field(default=0, ge=0, le=MOST, description="at least")
+    gpu_model: GpuModel | None = None
     locations: tuple[Name, ...] = Field(
         default=(), description="one of these and no other, the best first"
     )
@@ -103,7 +110,7 @@ class Lease(Noun):
     state: LeaseState
     machine: Machine | None = None
     queue: QueuePlace | None = Field(default=None, description="while it waits")
-    reservation: str | None = Field(default=None, description="the booking that it is part of")
+    reservation: str | None = Field(default=None, description="the reservation that it is part of")
     explanation: Explanation
     created_at: datetime
     ends_at: datetime | None = Field(default=None, description="None: when it is released")

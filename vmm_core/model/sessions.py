@@ -9,6 +9,9 @@ from pydantic import Field
 
 from .base import Name, Noun
 
+LONGEST_S = 24 * 3600
+"""A wait for anything of a session ends by then."""
+
 
 class File(Noun):
     """A file the agent writes before it starts anything of a session."""
@@ -45,7 +48,7 @@ class Daemon(Noun):
     program: Program
     mountpoint: str | None = Field(default=None, description="up when something is mounted here")
     socket: str | None = Field(default=None, description="up when this Unix socket accepts")
-    timeout_s: float = 10
+    timeout_s: float = Field(default=10, ge=0, le=LONGEST_S)
     stop_s: float = Field(
         default=5, ge=0, le=60, description="to end in; longer while something is held"
     )
@@ -62,9 +65,9 @@ class Session(Noun):
     files: tuple[File, ...] = ()
     daemons: tuple[Daemon, ...] = ()
     program: Program
-    port: int = Field(description="where the program answers, on the machine")
+    port: int = Field(ge=0, le=65535, description="where the program answers, on the machine")
     health_path: str = Field(description="HTTP path that answers below 500 when it is ready")
-    timeout_s: float = 30
+    timeout_s: float = Field(default=30, ge=0, le=LONGEST_S)
 
 
 class Handover(Noun):

@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import logging
 import secrets
+from collections import Counter
 from datetime import datetime, timedelta
 
 from ..allocation.facts import PoolFacts
@@ -56,6 +57,8 @@ class Effects:
         self._policy = policy
         self._tasks = tasks
         self._holder = holder
+        self.failures: Counter[str] = Counter()
+        """For each pool, its machines that were of no use, since this process began."""
         self._deletes_failed: dict[str, tuple[int, datetime]] = {}
 
     async def create(self, facts: PoolFacts) -> None:
@@ -107,6 +110,7 @@ class Effects:
 
     async def failed(self, pool: str, fingerprint: str, reason: str) -> None:
         """A machine of the pool is of no use: the pool pauses."""
+        self.failures[pool] += 1
         before = await self._store.pools.backoff(pool)
         backoff = after_failure(
             before,

@@ -67,6 +67,9 @@ class Findings:
             now: the time.
         """
         changed = False
+        if self._missing_since:
+            for cloud in by_cloud.keys() - lists.keys():  # what was missed before may be there
+                self._remember(by_cloud[cloud], (), now)
         for cloud, listed in lists.items():
             mine = by_cloud.get(cloud, ())
             findings = reconcile(

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from ..errors import Conflict
 from ..model import Machine
@@ -46,6 +46,8 @@ class Held:
         self._policy = policy
         self._wake = wake
         self._asked: dict[str, asyncio.Task[None]] = {}
+        self._silent_since: dict[str, datetime] = {}
+        """Since when this process sees that an agent is away."""
 
     async def holding(self, machine_id: str, what: str) -> None:
         """The agent says what of its user's is on the machine only; empty: nothing."""
@@ -81,6 +83,13 @@ class Held:
         for machine_id in [each for each in self._asked if each not in held]:
             self._asked.pop(machine_id).cancel()
         silent = timedelta(seconds=self._policy.held_silent_s)
+        looked = timedelta(seconds=min(self._policy.held_look_s, self._policy.held_silent_s))
+        known = self._silent_since
+        self._silent_since = {
+            m.id: known.get(m.id, ledger.now)
+            for m in held.values()
+            if not self._agents.connected(m)
+        }
         for machine in held.values():
             if self._agents.connected(machine):
                 asked = self._asked.get(machine.id)
@@ -92,7 +101,8 @@ class Held:
                 if task := self._asked.pop(machine.id, None):
                     task.cancel()
                 since = max(machine.changed_at, machine.kept_until or machine.changed_at)
-                if not machine.holding and ledger.now - since >= silent:
+                seen = ledger.now - self._silent_since[machine.id] >= looked
+                if not machine.holding and seen and ledger.now - since >= silent:
                     _log.warning("machine %s: its agent did not come back", machine.id)
                     await self._store.machines.settle(machine.id)
 

@@ -16,7 +16,7 @@ import logging
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from ..clouds.base import CloudMachine, ResourceKind
 from ..lifetimes.keeper import Keeper
@@ -107,7 +107,10 @@ class PoolManager:
         self.hands = Hands(store, inventory, self.wake)
         self._held_before = True
         self._plans: dict[str, PoolPlan] = {}
+        self._worked: frozenset[str] = frozenset()
         self._forget_at = store.now()
+        self.stepped_at: datetime | None = None
+        """When the last step ended."""
 
     # Called by others
 
@@ -123,18 +126,9 @@ class PoolManager:
         """See :meth:`.told.Told.failed`."""
         await self._told.failed(machine_id, reason)
 
-    async def agent_lost(self, machine_id: str) -> None:
-        """The machine's agent has no connection any more; it may come back."""
-        await self._store.agents.lost(machine_id)
-
     async def session_ended(self, machine_id: str, exit_status: int | None = None) -> None:
         """See :meth:`.told.Told.session_ended`."""
         await self._told.session_ended(machine_id, exit_status)
-
-    async def resume(self, pool: str) -> None:
-        """Let a pool that backs off try again now."""
-        await self._store.pools.resume(pool)
-        self.wake()
 
     async def status(self) -> list[PoolStatus]:
         """All pools: the catalogue's in its order, then those that only have machines left."""
@@ -194,6 +188,14 @@ class PoolManager:
             with suppress(Exception):  # the locks run out by themselves
                 await self._locks.release()
 
+    def failures(self) -> Mapping[str, int]:
+        """For each pool, its machines that were of no use, since this process began."""
+        return self._effects.failures
+
+    def swept(self) -> Mapping[tuple[str, ResourceKind], int]:
+        """By cloud and kind, the orphans that were deleted since this process began."""
+        return self._orphans.swept
+
     async def settle(self) -> None:
         """Return when nothing is under way at a cloud or asked of an agent."""
         await self.held.settle()
@@ -236,6 +238,8 @@ class PoolManager:
         for machine, why in await self._watch.step(stock.machines, held, stock.now):
             changed |= await self._findings.fail(machine, why)
         await self._keep(stock, tally, held, lists)
+        changed |= not held <= self._worked  # who had them before may have acted since we read
+        self._worked = held
         changed |= await self._waiting.serve(stock, tally.number(S.VACANT))
         if changed:
             stock = await self._store.stock()

@@ -28,6 +28,8 @@ class Orphans:
         self._inventory = inventory
         self._policy = policy
         self._tasks = tasks
+        self.swept: Counter[tuple[str, ResourceKind]] = Counter()
+        """By cloud and kind, what was deleted since this process began."""
         self._last: dict[str, Mapping[str, ResourceKind]] = {}
 
     def counts(self) -> dict[str, dict[ResourceKind, int]]:
@@ -52,11 +54,13 @@ class Orphans:
                     found[cloud_id],
                     cloud_id,
                 )
-                self._tasks.begin(name, self._delete(cloud, cloud_id))
+                self._tasks.begin(name, self._delete(cloud, cloud_id, found[cloud_id]))
 
-    async def _delete(self, cloud: str, cloud_id: str) -> None:
+    async def _delete(self, cloud: str, cloud_id: str, kind: ResourceKind) -> None:
         try:
             async with asyncio.timeout(self._policy.delete_deadline_s):
                 await self._inventory.clouds[cloud].delete(cloud_id)
         except (CloudError, TimeoutError) as error:
             _log.warning("cloud %s: orphan %s stays: %s", cloud, cloud_id, error)
+        else:
+            self.swept[cloud, kind] += 1

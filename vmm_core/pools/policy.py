@@ -55,6 +55,8 @@ class Policy:
     held_silent_s: float = 24 * 3600
     """A held machine whose agent is away for this long is deleted, if it is not known to hold
     anything."""
+    held_look_s: float = 600
+    """So long of that a manager has seen it itself: a service that was away hears it first."""
     lock_s: float = 20
     """How long a pool stays with a manager that does not come back."""
     keep_s: float = 90 * 24 * 3600

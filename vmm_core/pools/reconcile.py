@@ -102,8 +102,13 @@ def _is_kept(machine: MachineRow) -> bool:
     Or an operator wants to look at it.
     """
     return machine.state is S.ACQUIRED or (
-        machine.state is S.HELD and (bool(machine.holding) or machine.kept)
+        machine.state is S.HELD and (machine.kept or _is_precious(machine))
     )
+
+
+def _is_precious(machine: MachineRow) -> bool:
+    """Whether a machine is held for what its user left on it. No agent need speak for it."""
+    return machine.state is S.HELD and (bool(machine.holding) or machine.kept_until is not None)
 
 
 def _gone(machine: MachineRow, since: datetime, now: datetime, policy: Policy) -> str:
@@ -111,5 +116,6 @@ def _gone(machine: MachineRow, since: datetime, now: datetime, policy: Policy) -
     if machine.state is S.REQUESTED:
         lost = now - machine.changed_at >= timedelta(seconds=policy.look_up_s)
         return "its cloud never made it" if lost else ""
-    gone = now - since >= timedelta(seconds=policy.missing_grace_s)
+    grace_s = policy.held_silent_s if _is_precious(machine) else policy.missing_grace_s
+    gone = now - since >= timedelta(seconds=grace_s)
     return "its cloud has it no more" if gone else ""

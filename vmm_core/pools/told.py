@@ -53,11 +53,13 @@ class Told:
         self._wake()
 
     async def session_ended(self, machine_id: str, exit_status: int | None) -> None:
-        """The session's program ended by itself: so does the lease."""
+        """The session's program ended by itself: so does the lease, if it was its session."""
         lease_id = await self._store.leases.holder_of(machine_id)
         if lease_id is not None:
             how = "" if exit_status is None else f" with exit status {exit_status}"
-            lease = await self._store.leases.get(lease_id)
+            lease, binding = await self._store.bindings.look(lease_id)
+            if binding is None and lease.machine and lease.machine.kept_until:
+                return  # of its life before: the lease was taken back, and is not bound yet
             await self._store.leases.end(
                 lease_id,
                 f"the session ended by itself{how}",

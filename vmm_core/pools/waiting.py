@@ -35,6 +35,7 @@ class Waiting:
             refused |= await self._store.leases.refuse(
                 waiting.lease,
                 f"no machine came free within {limit_s:g} s: ask again, or for something else",
+                waits_for=timedelta(seconds=limit_s),
             )
         return bool(served) or refused
 

@@ -38,12 +38,15 @@ class Watch:
         self._agents = agents
         self._policy = policy
         self._ready = ready
+        self._since: datetime | None = None
+        """When this process looked first: who was away with the service has to find back."""
 
     async def step(
         self, machines: Iterable[MachineRow], held: Collection[str], now: datetime
     ) -> list[tuple[MachineRow, str]]:
         """Look at the machines of the pools ``held``; those of no use any more, with why."""
         grace = timedelta(seconds=self._policy.agent_grace_s)
+        self._since = min(self._since or now, now)
         useless, resumed = [], []
         for machine in machines:
             if machine.pool not in held:
@@ -53,7 +56,7 @@ class Watch:
                     continue
                 if machine.agent_lost_at is None:
                     await self._store.agents.lost(machine.id)
-                elif now - machine.agent_lost_at >= grace:
+                elif now - max(machine.agent_lost_at, self._since) >= grace:
                     useless.append((machine, "its agent has been away for too long"))
             elif machine.state is S.PROVISIONED and machine.vacant_at is not None:
                 resumed.append(machine)

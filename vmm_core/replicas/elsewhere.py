@@ -104,6 +104,7 @@ class Elsewhere:
             async with self._session().post(
                 f"{replica.url.rstrip('/')}{PATH}/{machine_id}/{question}",
                 data=body,
+                allow_redirects=False,  # the body is for the replica and nobody else
                 headers={"Authorization": f"Bearer {ticket}", "Content-Type": "application/json"},
             ) as response:
                 if response.status != 200:

@@ -5,8 +5,7 @@ A forecast knows at each moment the requests of the hours before, and no more.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from ..model import Pool
@@ -16,14 +15,6 @@ from ..pools.sizing.slots import SLOT_S, slot_of
 
 EVERY_S = 900.0
 """How often a forecast is looked at, from the hour on."""
-
-
-def hourly(requests: Iterable[tuple[float, str]]) -> dict[int, Counter[str]]:
-    """How many of the requests, given as (time, pool), came in each slot, by pool."""
-    found: dict[int, Counter[str]] = {}
-    for at, pool in requests:
-        found.setdefault(slot_of(at), Counter())[pool] += 1
-    return found
 
 
 def moments(pools: Sequence[Pool], floors: Floors, begin: float, end: float) -> list[float]:
@@ -50,17 +41,6 @@ def moments(pools: Sequence[Pool], floors: Floors, begin: float, end: float) -> 
     return sorted(at for at in found if begin <= at < end)
 
 
-def timeline(
-    pools: Sequence[Pool],
-    floors: Floors,
-    counts: Mapping[int, Mapping[str, int]],
-    begin: float,
-    end: float,
-) -> dict[str, list[tuple[float, int]]]:
-    """For each pool its floors: (time, floor from then on), where it changes."""
-    return timelines([pools], floors, counts, begin, end)[0]
-
-
 def timelines(
     variants: Sequence[Sequence[Pool]],
     floors: Floors,
@@ -68,7 +48,11 @@ def timelines(
     begin: float,
     end: float,
 ) -> list[dict[str, list[tuple[float, int]]]]:
-    """The same for several variants of the same pools, which learn the same at once."""
+    """For each pool its floors: (time, floor from then on), where it changes.
+
+    ``variants`` are the same pools with other sizings; all learn the same at once from
+    ``counts``, the requests of each pool in each slot.
+    """
     found: list[dict[str, list[tuple[float, int]]]] = [
         {pool.name: [] for pool in pools} for pools in variants
     ]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from ..errors import NotFound
 from ..lifetimes.rules import clock
 from ..model import Lease, LeaseState, MachineState
 from .queries import bindings, leases, machines
 from .records import Binding
 from .transactions import Rows
+
+AGAIN = timedelta(hours=1)
+"""So long at least a lease that was taken back can be taken back again if its bind fails."""
 
 
 class BindingRows(Rows):
@@ -74,6 +79,8 @@ class BindingRows(Rows):
             kept_until = machine.kept_until if machine else None
             if kept_until is None:
                 await machines.move(tx, machine_id, MachineState.FAILED, reason=reason)
+            else:  # what was taken back shortly before its time was over is not lost by this
+                kept_until = max(kept_until, tx.now + AGAIN)
             message = f"the session did not start: {reason}"
             return await leases.end(
                 tx,

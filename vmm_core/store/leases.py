@@ -6,11 +6,11 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ..allocation.queue import standings
 from ..errors import NotFound, Unavailable, VmmError
-from ..model import Explanation, Lease, LeaseEvent, LeaseState, MachineState, Needs
+from ..model import Explanation, Lease, LeaseEvent, LeaseState, MachineState
 from .claims import Asked, Line, Request, answer, line_of
 from .engine import of_one_row
 from .queries import audit, claims, leases, machines
@@ -24,27 +24,6 @@ _log = logging.getLogger(__name__)
 
 class LeaseRows(Rows):
     """The leases of the ledger, with their events."""
-
-    async def request(
-        self,
-        *,
-        owner: str,
-        frontend: str,
-        key: str,
-        needs: Needs,
-        decide: Decide,
-        groups: tuple[str, ...] = (),
-    ) -> Lease:
-        """The lease of the key, which is made and served now if it does not last already.
-
-        Raises:
-            Impossible: no pool can ever serve it; nothing was written.
-            LimitReached: the owner has as much as the owner may have; nothing was written.
-        """
-        (answer,) = await self.answer([Request(owner, frontend, key, needs, groups)], decide)
-        if isinstance(answer, VmmError):
-            raise answer
-        return answer.lease
 
     async def answer(self, requests: Sequence[Request], decide: Decide) -> list[Asked | VmmError]:
         """For each request, in their order, its lease or why it has none: one transaction.
@@ -69,10 +48,14 @@ class LeaseRows(Rows):
             return await claims.serve(tx, decide)
 
     async def explain_all(self, decide: Decide) -> None:
-        """Tell those who wait when what keeps them from a machine comes, goes, or changes."""
+        """Tell those who wait when what keeps them from a machine comes, goes, or changes.
+
+        Who was told that others come first is told when nobody does any more, and not at
+        each that is served: where one stands is told to who asks.
+        """
         news = []
         async with self._transactions.read() as tx:
-            told = {each.lease: (each.trouble, each.held) for each in await leases.waiting(tx)}
+            told = {each.lease: each for each in await leases.waiting(tx)}
             if not told:
                 return
             asks, counts = await claims.waiting(tx), await machines.counts(tx)
@@ -80,7 +63,15 @@ class LeaseRows(Rows):
             for each in standings(asks, decide, counts, used, tx.now):
                 decision = decide(each.ask.needs, counts, each.ask.groups)
                 why = decision.waiting(each.held, each.place - 1, each.of_group)
-                if (why.trouble, why.held) != told.get(each.ask.lease):
+                was = told.get(each.ask.lease)
+                if was is None:
+                    continue
+                first = was.behind and each.place == 1
+                # In trouble, what was on its way may have been the last for long.
+                other = bool(why.trouble) and not was.summary.startswith(
+                    decision.waiting(each.held).summary
+                )
+                if first or other or (why.trouble, why.held) != (was.trouble, was.held):
                     news.append((each.ask.lease, why))
         if news:
             async with self._transactions.write() as tx:
@@ -153,11 +144,15 @@ class LeaseRows(Rows):
                 await audit.note(tx, by, "release", lease=lease_id)
             return ended
 
-    async def refuse(self, lease_id: str, message: str) -> bool:
-        """End a lease that still waits; False if it does not wait any more."""
+    async def refuse(
+        self, lease_id: str, message: str, *, waits_for: timedelta = timedelta(0)
+    ) -> bool:
+        """End a lease that still waits, for so long at least; False if it does not (any more)."""
         async with self._transactions.write() as tx:
             lease = await leases.one(tx, lease_id)
             if lease is None or lease.state is not LeaseState.WAITING:
+                return False
+            if waits_for and tx.now - await leases.waits_since(tx, lease_id) < waits_for:
                 return False
             return await leases.end(tx, lease_id, LeaseState.REFUSED, "refused", message)
 
@@ -171,6 +166,7 @@ class LeaseRows(Rows):
     ) -> Lease:
         """Fail a lease's machine and give it another, or let it wait for one."""
         async with self._transactions.write() as tx:
+            await tx.alone()  # before any row: who is alone waits for rows
             lease = await leases.one(tx, lease_id)
             if lease is not None and lease.machine and lease.machine.id == machine_id:
                 groups = await leases.groups(tx, lease_id)

@@ -158,7 +158,8 @@ class MachineRows(Rows):
                 await machines.isolate(tx, machine_id, isolation)
             await machines.move(tx, machine_id, MachineState.BUILDING)
             if running:
-                await machines.move(tx, machine_id, MachineState.PROVISIONED)
+                new = {MachineState.REQUESTED, MachineState.BUILDING}  # what is suspended stays so
+                await machines.move(tx, machine_id, MachineState.PROVISIONED, only_from=new)
             if not await machines.agent_was_ready(tx, machine_id):
                 return False
             return await leases.vacate(tx, machine_id, decide)

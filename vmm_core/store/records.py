@@ -42,6 +42,8 @@ class Kept:
     lease: str
     settled: bool
     """No session of the lease runs on it."""
+    holding: str
+    """What of its user's is on it and nowhere else yet; empty: nothing."""
     awake: bool
     """Its agent answered since it was taken back."""
     ports: Mapping[int, int]
@@ -103,6 +105,10 @@ class Waiting:
     """Its owner's."""
     reservation: str | None = None
     """The booking that it is part of."""
+    behind: bool = False
+    """Whether its explanation says that others come before it."""
+    summary: str = ""
+    """What it was told that it waits for."""
 
 
 @dataclass(frozen=True, slots=True)

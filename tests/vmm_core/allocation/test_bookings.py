@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -163,3 +164,16 @@ def test_the_lead_grows_with_what_the_machines_take():
     assert lead(1, [], 4) == timedelta(minutes=10)
     assert lead(40, [60.0] * 20, 4) == timedelta(minutes=15)
     assert lead(40, [], 4) == timedelta(minutes=75)
+
+
+def test_an_environment_that_nobody_named_is_booked_for_those_only_who_may_use_it():
+    staff = Environment(name="staff", title="Staff", groups=("staff",))
+    theirs, anything = replace(pool("ral", 10), environment=staff), Needs()
+    for group, needs in (("staff", anything), ("", Needs(environment="staff"))):
+        asked = replace(wish(1, 0, 1, group=group), needs=needs)
+        assert choose(asked, [theirs], Taken(NOW)) == theirs
+    for group in ("", "guests"):
+        asked = replace(wish(1, 0, 1, group=group), needs=anything)
+        assert choose(asked, [theirs, DLS], Taken(NOW)) == DLS
+        with pytest.raises(Impossible):
+            choose(asked, [theirs], Taken(NOW))

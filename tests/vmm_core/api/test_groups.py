@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vmm_core.client import VmmClient
-from vmm_core.errors import Impossible, LimitReached, NotAllowed
+from vmm_core.errors import BadRequest, Impossible, LimitReached, NotAllowed
 from vmm_core.model import LeaseState, Needs
 from vmm_core.tokens import Scope, add_token
 
@@ -79,6 +79,8 @@ async def test_what_is_for_others_is_refused_in_a_sentence(client):
         await client("hub").acquire(GPU, owner="dave", groups=["guests"])
     with pytest.raises(Impossible):  # what nobody named is not there for them
         await client("alice").acquire(Needs(gpus=1))
+    with pytest.raises(BadRequest, match=r"known are mantid$"):  # nor is it told of
+        await client("alice").acquire(Needs(environment="zzz"))
     lease = await client("hub").acquire(GPU, owner="dave", groups=["guests", "beam"])
     assert lease.group == "beam"
     carols = await client("carol").acquire(GPU)

@@ -82,7 +82,22 @@ async def test_a_wrong_query_is_named(as_, query, says):
 
 @pytest.mark.parametrize(
     "body",
-    ["", "{", "[]", "null", '"x"', '{"needs": 1}', '{"needs": {"cpus": "x"}}', '{"owner": ""}'],
+    [
+        *(
+            "",
+            "{",
+            "[]",
+            "null",
+            '"x"',
+            '{"needs": 1}',
+            '{"needs": {"cpus": "x"}}',
+            '{"owner": ""}',
+        ),
+        '{"needs": {"ram_gb": Infinity}}',
+        '{"needs": {"cpus": NaN}}',
+        f'{{"needs": {{"gpus": {10**400}}}}}',
+        r'{"needs": {"gpu_model": "V100\u0000"}}',
+    ],
 )
 async def test_a_wrong_body_is_refused(as_, body):
     answer = await as_("alice")("POST", "/leases", data=body.encode())
@@ -92,6 +107,20 @@ async def test_a_wrong_body_is_refused(as_, body):
     assert answer.status == 400
     assert answer.body["detail"].startswith("the body is wrong: ")
     assert "\n" not in answer.body["detail"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ['"timeout_s": NaN', '"timeout_s": Infinity', '"timeout_s": 1e9', '"port": 65536'],
+)
+async def test_a_session_that_no_clock_or_machine_can_have_is_refused(as_, wrong):
+    good = '"user": "alice", "program": {"argv": ["true"]}, "health_path": "/", "port": 8888'
+    body = f"{{{good}, {wrong}}}"  # of a name that is given twice, the last counts
+    answer = await as_("alice")("POST", "/leases/l-none/bind", data=body.encode())
+    assert answer.status == 400
+    assert wrong.split('"')[1] in answer.body["detail"]
+    answer = await as_("alice")("POST", "/leases/l-none/bind", data=f"{{{good}}}".encode())
+    assert answer.status == 404
 
 
 @pytest.mark.parametrize("key", ["a b", "x" * 256, "\u00e9"])
@@ -128,9 +157,10 @@ async def test_unknown_paths_and_methods_are_problems(as_):
     assert wrong.headers["Content-Type"] == "application/problem+json"
 
 
-@pytest.mark.parametrize("path", ["/leases/%ff", "/leases/..%2f..", "/leases/a%00b", "/leases/'"])
-async def test_odd_lease_names_do_no_harm(as_, path):
-    answer = await as_("alice")("GET", path)
+@pytest.mark.parametrize("what", ["leases", "reservations"])
+@pytest.mark.parametrize("name", ["%ff", "..%2f..", "a%00b", "'"])
+async def test_odd_names_do_no_harm(as_, what, name):
+    answer = await as_("alice")("GET", f"/{what}/{name}")
     assert answer.status in (400, 404)
     assert answer.headers["Content-Type"] == "application/problem+json"
 

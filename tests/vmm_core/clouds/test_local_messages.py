@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
@@ -23,11 +22,10 @@ from vmm_core.clouds.local.folder import Folder
 from vmm_core.errors import CatalogueError, Impossible
 from vmm_core.model import LeaseState, MachineState, Needs
 from vmm_core.pools.policy import Policy
-from vmm_core.service import Service, Settings
 from vmm_core.tokens import Scope, add_token
 
 from ...support.messages import Row, expected, says
-from ..service import eventually
+from ..service import eventually, serving, settings_in
 from .local_machines import M1, free_port, options, spec, ways
 
 READ_S = 60
@@ -78,27 +76,9 @@ async def vmm(
         ports=(free_port(),),
     )
     monkeypatch.setattr("vmm_core.service.Policy", policy)
-    service = Service(
-        Settings(
-            catalogue=folder / "environments.yaml",
-            database=f"sqlite+aiosqlite:///{folder}/vmm.sqlite",
-            tokens_file=folder / "tokens.yaml",
-            key_file=folder / "vmm-key.pem",
-            delete_machines_on_stop=True,
-        )
-    )
-    stop = asyncio.Event()
-    try:
-        await service.start()
-        serving = asyncio.create_task(service.run(stop))
-        try:
-            async with VmmClient(service.url, token) as client:
-                yield client
-        finally:
-            stop.set()
-            await serving
-    finally:
-        await service.close()
+    settings = settings_in(folder, delete_machines_on_stop=True)
+    async with serving(settings, 2 * READ_S) as service, VmmClient(service.url, token) as client:
+        yield client
 
 
 async def check(client: VmmClient, row: Row, owner: str = "alice") -> None:

@@ -15,6 +15,7 @@ from vmm_core.lifetimes.keeper import AGAIN_S, SILENT_S
 from vmm_core.model import Lease, LeaseState, MachineState
 from vmm_core.store.records import Actor
 
+from ..service import eventually
 from ..world import CATALOGUE, World, session, world
 
 HOUR = 3600
@@ -216,6 +217,108 @@ async def test_a_session_that_does_not_start_again_loses_nothing(tmp_path: Path)
         await restore(w, lease)
         await w.step(3)
         await w.leases.bind(lease.id, session())
+
+
+async def test_a_session_that_does_not_start_again_when_its_time_is_over_loses_nothing(
+    tmp_path: Path,
+):
+    async with world(tmp_path, TIMED) as w:
+        lease = await bound(w)
+        assert lease.machine is not None
+        await w.leases.release(lease.id)
+        await w.step(4)
+        w.clock.turn(23.9 * HOUR)
+        await restore(w, lease)
+        w.clock.turn(0.2 * HOUR)
+        await w.step(3)
+        w.agents.refusing.add(lease.machine.id)
+        with pytest.raises(BindFailed):
+            await w.leases.bind(lease.id, session())
+        await w.step(4)
+        assert await state(w, lease) is MachineState.HELD
+        await restore(w, lease)
+
+
+async def test_an_agent_that_crashed_while_its_machine_was_kept_ends_nothing(tmp_path: Path):
+    async with world(tmp_path, TIMED) as w:
+        lease = await bound(w)
+        assert lease.machine is not None
+        await w.leases.release(lease.id)
+        await w.step(4)
+        await restore(w, lease)
+        await w.manager.session_ended(lease.machine.id, -9)
+        assert (await w.leases.get(lease.id)).state is LeaseState.ACQUIRED
+        await w.step(4)
+        await w.leases.bind(lease.id, session())
+        await w.manager.session_ended(lease.machine.id, 0)
+        assert (await w.leases.get(lease.id)).state is LeaseState.RELEASED
+
+
+async def test_what_is_released_while_it_is_woken_for_its_bind_can_be_taken_back_again(
+    tmp_path: Path,
+):
+    async with world(tmp_path, TIMED) as w:
+        lease = await bound(w)
+        await w.leases.release(lease.id)
+        await w.step(4)
+        w.clouds["ral-sim"].inject("resume-fails")
+        await restore(w, lease)
+        await w.step()
+        binding = asyncio.create_task(w.leases.bind(lease.id, session()))
+        await eventually(lambda: w.store.leases.binding(lease.id))
+        await w.leases.release(lease.id)
+        with pytest.raises(Conflict):
+            await binding
+        assert at_cloud(w, lease) is CloudState.SUSPENDED
+        w.clock.turn(AGAIN_S)
+        await w.step(5)  # woken, so that its agent can say that no session runs
+        assert at_cloud(w, lease) is CloudState.SUSPENDED
+        assert (await restore(w, lease)).state is LeaseState.ACQUIRED
+
+
+async def test_what_says_late_that_it_holds_something_is_woken_to_send_it(tmp_path: Path):
+    async with world(tmp_path, TIMED) as w:
+        lease = await bound(w)
+        assert lease.machine is not None
+        await w.leases.release(lease.id)
+        await w.step(4)
+        assert at_cloud(w, lease) is CloudState.SUSPENDED
+        await w.manager.held.holding(lease.machine.id, "2 files of alice not sent yet")
+        w.clock.turn(AGAIN_S)
+        await w.step(3)
+        assert at_cloud(w, lease) is CloudState.RUNNING
+        await w.manager.held.holding(lease.machine.id, "")
+        await w.step(3)
+        assert at_cloud(w, lease) is CloudState.SUSPENDED
+
+
+async def test_a_lease_is_not_forgotten_while_its_machine_is_held(tmp_path: Path):
+    async with world(tmp_path, TIMED) as w:
+        lease = await bound(w)
+        assert lease.machine is not None
+        await w.manager.held.holding(lease.machine.id, "2 files of alice not sent yet")
+        await w.leases.release(lease.id)
+        later = w.clock.at.replace(year=2027)
+        await w.store.forget(later)
+        assert (await w.leases.get(lease.id)).machine is not None
+        await w.manager.held.remove(lease.machine.id, discard=True)
+        await w.step(2)
+        await w.store.forget(later)
+        assert lease.id not in {each.id for each in await w.leases.list(ended=True)}
+
+
+async def test_a_clock_that_was_set_back_keeps_nobody_beyond_their_time(tmp_path: Path):
+    async with world(tmp_path, TIMED) as w:
+        lease = await bound(w)
+        w.clock.turn(7 * HOUR)
+        await w.step()
+        w.clock.turn(-2 * HOUR)
+        await w.step()
+        w.clock.turn(2 * HOUR - 60)
+        await w.step()
+        assert w.manager.keeper._look_at is not None
+        assert w.manager.keeper._look_at <= w.clock.at + timedelta(seconds=10)
+        assert (await w.leases.get(lease.id)).state is LeaseState.ACQUIRED
 
 
 async def test_an_operator_ends_the_grace(tmp_path: Path):

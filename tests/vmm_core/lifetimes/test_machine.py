@@ -22,12 +22,11 @@ from vmm_core.lifetimes import keeper
 from vmm_core.model import Handover, LeaseState, MachineState, Needs, Program, Session
 from vmm_core.pools.inventory import Inventory
 from vmm_core.pools.policy import Policy
-from vmm_core.service import Service, Settings
 from vmm_core.tokens import Scope, add_token
 
 from ...support.servers import free_port
 from ..clouds.local_machines import WAYS, assert_gone
-from ..service import eventually
+from ..service import eventually, serving, settings_in
 
 HERE = "tests.vmm_core.agent.sessions"
 WAIT_S = 60
@@ -82,27 +81,11 @@ async def test_idle_warned_ended_kept_taken_back_and_the_files_are_there(
         wiring, "Policy", partial(Policy, ports=(port,), interval_s=0.5, busy_interval_s=0.3)
     )
     token = add_token(folder / "tokens.yaml", "hub", (Scope.LEASE_ANY,))
-    service = Service(
-        Settings(
-            catalogue=folder / "environments.yaml",
-            database=f"sqlite+aiosqlite:///{folder}/vmm.sqlite",
-            tokens_file=folder / "tokens.yaml",
-            key_file=folder / "vmm-key.pem",
-            delete_machines_on_stop=True,
-        )
-    )
-    stop = asyncio.Event()
-    try:
-        await service.start()
-        serving = asyncio.create_task(service.run(stop))
-        async with VmmClient(service.url, token) as vmm:
-            pools = service._pools
-            cloud, owner = pools._inventory.clouds["here"], pools._store.installation
-            await _second_life(vmm, port, cloud, owner)
-        stop.set()
-        await asyncio.wait_for(serving, WAIT_S)
-    finally:
-        await service.close()
+    settings = settings_in(folder, delete_machines_on_stop=True)
+    async with serving(settings, WAIT_S) as service, VmmClient(service.url, token) as vmm:
+        pools = service._pools
+        cloud, owner = pools._inventory.clouds["here"], pools._store.installation
+        await _second_life(vmm, port, cloud, owner)
 
 
 async def _second_life(vmm: VmmClient, port: int, cloud: Cloud, owner: str) -> None:

@@ -276,7 +276,7 @@ def test_nobody_extends_into_a_booking():
         beside.extended(lease, START + 12 * HOUR, _pool(2), _taken())
     own = _lease(reservation="r-1", ends_at=START + 20 * HOUR)
     beside.extended(own, START + 20 * HOUR, _pool(2), _taken())
-    with pytest.raises(Conflict, match="is part of a booking until 2026-03-02 05:00 UTC"):
+    with pytest.raises(Conflict, match="is part of a reservation until 2026-03-02 05:00 UTC"):
         beside.extended(own, START + 21 * HOUR, _pool(2), _taken())
 
 
@@ -292,5 +292,5 @@ def test_what_is_taken_back_leaves_a_booking_its_machines():
         beside.restored(lease, START + 12 * HOUR, kept, _pool(2), late)
     own = _lease(reservation="r-1")
     assert beside.restored(own, None, kept, _pool(2), _taken()) == START + 20 * HOUR
-    with pytest.raises(Conflict, match="all machines of the booking of lease l-1 are in use"):
+    with pytest.raises(Conflict, match="all machines of the reservation of lease l-1 are in use"):
         beside.restored(own, None, kept, _pool(2), _taken(used=2))

@@ -12,6 +12,7 @@ from vmm_core.model import LeaseState, MachineState, Needs
 from vmm_core.pools.policy import Policy
 from vmm_core.tokens import sha256_of
 
+from ..ledgers import OPERATOR
 from ..world import CATALOGUE, MANTID, session, world
 
 RAL = "mantid@ral-sim/small"
@@ -80,7 +81,7 @@ async def test_a_refusal_stops_the_pool_until_an_operator_resumes_it(tmp_path: P
         await w.step(3, turn_s=10_000)
         assert await w.by_state(RAL) == {}
         assert w.clouds["ral-sim"].calls["create"] == 1
-        await w.manager.resume(RAL)
+        await w.manager.hands.resume(RAL, OPERATOR)
         await w.step(2)
         assert await w.by_state(RAL) == {MachineState.VACANT: 1}
 
@@ -164,7 +165,7 @@ async def test_a_vacant_machine_whose_agent_stays_away_is_replaced(tmp_path: Pat
         await w.step(2)
         (machine,) = await w.store.machines.all()
         w.agents.drop(machine.id)
-        await w.manager.agent_lost(machine.id)
+        await w.store.agents.lost(machine.id)
         await w.manager.step()
         assert (await w.store.machines.get(machine.id)).state is MachineState.VACANT
         w.clock.turn(31)
@@ -178,7 +179,7 @@ async def test_an_agent_that_comes_back_in_time_changes_nothing(tmp_path: Path):
         await w.step(2)
         (machine,) = await w.store.machines.all()
         w.agents.drop(machine.id)
-        await w.manager.agent_lost(machine.id)
+        await w.store.agents.lost(machine.id)
         w.clock.turn(20)
         await w.step()
         w.clock.turn(20)
@@ -206,7 +207,7 @@ async def test_a_used_machine_without_its_agent_stays_the_users(tmp_path: Path):
         await w.leases.bind(lease.id, session())
         for _ in range(10):
             w.agents.drop(lease.machine.id)
-            await w.manager.agent_lost(lease.machine.id)
+            await w.store.agents.lost(lease.machine.id)
             await w.manager.step()
             w.clock.turn(1000)
         assert (await w.leases.get(lease.id)).state is LeaseState.ACQUIRED

@@ -71,3 +71,17 @@ def test_a_failed_machine_is_told_unless_somebody_uses_it():
     vacant, used = machine(facts(), 0), machine(facts(), 1, S.ACQUIRED)
     listed = [at_cloud(m.id, CloudState.FAILED) for m in (vacant, used)]
     assert look([vacant, used], listed).failed == ((vacant, "it says so"),)
+
+
+@pytest.mark.parametrize("for_its_user", [{"holding": "2 files"}, {"kept_until": NOW}])
+def test_what_is_kept_for_its_user_is_not_believed_gone_by_a_list_that_misses_it(for_its_user):
+    kept = replace(machine(facts(), 0, S.HELD), **for_its_user)
+    since = {kept.id: NOW - timedelta(seconds=POLICY.held_silent_s - 1)}
+    assert look([kept], [], missing_since=since).failed == ()
+    since = {kept.id: NOW - timedelta(seconds=POLICY.held_silent_s)}
+    assert [m.id for m, _ in look([kept], [], missing_since=since).failed] == [kept.id]
+
+
+def test_what_can_be_taken_back_is_kept_though_its_cloud_says_that_it_failed():
+    kept = replace(machine(facts(), 0, S.HELD), kept_until=NOW)
+    assert look([kept], [at_cloud(kept.id, CloudState.FAILED)]) == Findings()

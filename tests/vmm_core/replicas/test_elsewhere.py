@@ -107,6 +107,32 @@ async def test_a_replica_that_hangs_has_no_agent(
         await refused(asker(tmp_path / "key.pem"), hung, "m1", situation, caplog)
 
 
+async def test_a_question_follows_nobody_to_another_place(tmp_path: Path):
+    came = []
+
+    async def other(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.append(await reader.read(100))
+        writer.close()
+
+    async def stranger(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"}")
+        to = f"http://127.0.0.1:{there.sockets[0].getsockname()[1]}/"
+        writer.write(f"HTTP/1.1 307 x\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    there = await asyncio.start_server(other, "127.0.0.1", 0)
+    here = await asyncio.start_server(stranger, "127.0.0.1", 0)
+    async with there, here:
+        now = Store("sqlite+aiosqlite://").now()
+        url = f"http://127.0.0.1:{here.sockets[0].getsockname()[1]}"
+        asked = asker(tmp_path / "key.pem")
+        with pytest.raises(AgentAway):
+            await asked.probe(Replica("moved", url, now, now), "m1", 2)
+        await asked.close()
+    assert not came
+
+
 @pytest.mark.parametrize("token", ["", "wrong", "hub's"])
 async def test_no_token_of_a_frontend_opens_it(tmp_path: Path, token: str):
     site = Site(tmp_path)

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from vmm_core.errors import Conflict, NotAllowed, NotFound
-from vmm_core.model import Role
+from vmm_core.model import MachineState, Role
 from vmm_core.store.records import Actor
 
 from ..ledgers import ALICE, BOB, OPERATOR, Book, book
@@ -129,6 +129,7 @@ async def test_lines_outlive_their_lease_and_are_forgotten_by_their_own_age(url:
         lease = await b.lease()
         await b.store.members.grant(lease.id, "bob", Role.MEMBER, ALICE)
         await b.store.leases.end(lease.id, "released")
+        await b.store.machines.move(lease.machine.id, MachineState.DELETED, reason="gone")
         b.clock.turn(100)
         await b.store.forget(b.clock())
         with pytest.raises(NotFound):

@@ -25,7 +25,7 @@ from vmm_core.pools.sizing import Floors
 from vmm_core.simulate import one_pool
 from vmm_core.simulate.policy import facts_of
 from vmm_core.simulate.replay import Replay
-from vmm_core.simulate.timeline import timeline
+from vmm_core.simulate.timeline import timelines
 from vmm_core.simulate.trace import Request
 
 from ..world import Clock, World, world
@@ -149,7 +149,7 @@ def test_one_pool_alone_does_what_the_replay_does(seed: int) -> None:
     begin = asked[0].at // 3600 * 3600
     alone = one_pool.run(
         [(request.at, request.duration_s) for request in asked],
-        timeline([pool], Floors(), {}, begin, end)[pool.name],
+        timelines([[pool]], Floors(), {}, begin, end)[0][pool.name],
         repeat(BOOT_S),
         maximum=6,
         end=end,

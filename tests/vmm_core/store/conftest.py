@@ -1,18 +1,23 @@
-"""Every store test runs on SQLite, and on PostgreSQL where its programs are installed."""
+"""The ledger of several processes."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import pytest
 
-from ...support.postgresql import Postgresql
+from vmm_core.store import Store
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A URL of an empty database."""
-    if request.param == "sqlite":
-        return f"sqlite+aiosqlite:///{tmp_path / 'vmm.sqlite'}"
-    server: Postgresql = request.getfixturevalue("postgresql")
-    return await server.empty_database()
+@pytest.fixture
+async def stores(url: str) -> AsyncIterator[list[Store]]:
+    """Several of one database, as several processes have them."""
+    async with AsyncExitStack() as stack:
+        found = []
+        for _ in range(4):
+            store = Store(url)
+            await store.open()
+            stack.push_async_callback(store.close)
+            found.append(store)
+        yield found

@@ -20,11 +20,9 @@ from vmm_core.store import Store
 from vmm_core.store.claims import Asked, Request
 
 from ...support.messages import expected, says
+from ..ledgers import FACTS, RULES, add, observe, opened, vacant
 from ..processes import exit_code, forked
 from ..world import Clock
-from .test_store import FACTS, clock, opened, ranked, store, vacant
-
-__all__ = ["clock", "store"]
 
 MACHINES_2 = (Limit(group="beam", machines=2),)
 
@@ -45,7 +43,7 @@ def asks(owner: str, *groups: str, key: str = "k", needs: Needs | None = None) -
     return Request(owner, "hub", key, needs or Needs(), groups)
 
 
-async def answered(store: Store, *requests: Request, rules: Rules = ranked):
+async def answered(store: Store, *requests: Request, rules: Rules = RULES):
     return await store.leases.answer(list(requests), rules)
 
 
@@ -186,9 +184,24 @@ async def test_who_waits_is_told_when_a_limit_comes_and_goes(store: Store):
     await store.leases.explain_all(closed)
     told = (await store.leases.get(held.lease.id)).explanation
     assert told.summary.startswith("your group beam may not have a machine")
-    await store.leases.explain_all(ranked)
+    await store.leases.explain_all(RULES)
     assert (await store.leases.get(held.lease.id)).explanation.held == ""
     assert await stages(store, held.lease.id) == ["requested", "waiting", "waiting", "waiting"]
+
+
+async def test_who_comes_next_is_told_so_once(store: Store, clock: Clock):
+    found = []
+    for owner in ("u", "v", "w"):
+        clock.turn(1)
+        found += await answered(store, asks(owner))
+    second, third = (each.lease.id for each in found[1:])
+    assert (await store.leases.get(second)).explanation.summary.endswith("; 1 is before you")
+    await vacant(store, "a")
+    for _ in range(2):
+        await store.leases.explain_all(RULES)
+    assert "before you" not in (await store.leases.get(second)).explanation.summary
+    assert await stages(store, second) == ["requested", "waiting", "waiting"]
+    assert await stages(store, third) == ["requested", "waiting"]
 
 
 async def test_groups_take_turns_over_many_passes(store: Store, clock: Clock):
@@ -221,7 +234,7 @@ async def test_a_lease_ends_when_the_rules_say_so(store: Store):
     def ends_at(group, environment, start):
         return start + timedelta(hours=1) if (group, environment) == ("g", "mantid") else None
 
-    rules = replace(ranked, ends_at=ends_at)
+    rules = replace(RULES, ends_at=ends_at)
     await vacant(store, "a")
     first, second = await answered(store, asks("u", "g"), asks("v", "g"), rules=rules)
     assert first.lease.ends_at is not None
@@ -234,8 +247,6 @@ async def test_a_lease_ends_when_the_rules_say_so(store: Store):
 
 async def vacant_later(store: Store, name: str) -> str:
     """A machine that only waits for its agent."""
-    from .test_store import add, observe
-
     await add(store, name)
     await observe(store, name)
     return name

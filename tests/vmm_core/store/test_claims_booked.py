@@ -13,10 +13,8 @@ from vmm_core.model import LeaseState, Limit, Needs, Reservation
 from vmm_core.store import Store
 from vmm_core.store.claims import Request
 
+from ..ledgers import FACTS, POOL, RULES, vacant
 from ..world import Clock
-from .test_store import FACTS, POOL, clock, ranked, store, vacant
-
-__all__ = ["clock", "store"]
 
 HOUR = timedelta(hours=1)
 SMALL = Rules([replace(FACTS, pool=POOL.model_copy(update={"maximum": 2}))])
@@ -45,7 +43,7 @@ async def booked(
     return made
 
 
-async def ask(store: Store, owner: str, *groups: str, rules: Rules = ranked, **options: object):
+async def ask(store: Store, owner: str, *groups: str, rules: Rules = RULES, **options: object):
     request = Request(owner, "hub", "k", options.pop("needs", Needs()), groups, **options)
     (answer,) = await store.leases.answer([request], rules)
     return answer
@@ -81,7 +79,7 @@ async def test_several_of_one_batch_share_what_is_left_of_a_booking(store: Store
     for name in "ab":
         await vacant(store, name)
     requests = [Request(f"u{n}", "hub", "k", Needs(), ("school",)) for n in range(3)]
-    found = await store.leases.answer([Request("eve", "hub", "k", Needs()), *requests], ranked)
+    found = await store.leases.answer([Request("eve", "hub", "k", Needs()), *requests], RULES)
     assert [each.lease.machine is not None for each in found] == [False, True, True, False]
     assert [each.lease.reservation for each in found] == [None, "r", "r", None]
 

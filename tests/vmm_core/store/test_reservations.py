@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import pytest
@@ -45,19 +43,6 @@ async def book(store: Store, number: str, machines: int = 1) -> tuple[Reservatio
         return wanted(taken, number, machines)
 
     return await store.reservations.book(frontend="hub", owner="ann", key=number, choose=choose)
-
-
-@pytest.fixture
-async def stores(url: str) -> AsyncIterator[list[Store]]:
-    """Several, as several processes have them."""
-    async with AsyncExitStack() as stack:
-        found = []
-        for _ in range(4):
-            store = Store(url)
-            await store.open()
-            stack.push_async_callback(store.close)
-            found.append(store)
-        yield found
 
 
 async def test_a_key_means_one_reservation(stores: list[Store]):

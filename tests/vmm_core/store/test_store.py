@@ -1,119 +1,30 @@
 # ruff: noqa: ASYNC240 - looking at a test's own folder blocks nobody
+"""The ledger: its file, its migrations, machines, leases, and who works which pool."""
 
 from __future__ import annotations
 
 import asyncio
 import stat
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import IntegrityError
 
-from vmm_core.allocation.facts import PoolFacts
-from vmm_core.allocation.rules import Rules
 from vmm_core.errors import Impossible, NotFound, Unavailable
-from vmm_core.model import (
-    Environment,
-    LeaseState,
-    Location,
-    Machine,
-    MachineState,
-    Needs,
-    Pool,
-    Size,
-)
+from vmm_core.model import LeaseState, MachineState, Needs
 from vmm_core.store import Store
 from vmm_core.store.records import Backoff, Binding
 from vmm_core.store.states import FROM
 from vmm_core.store.tables import leases as lease_table
 from vmm_core.store.tables import metadata
 
+from ..ledgers import POOL, RULES, add, observe, opened, request, vacant
 from ..processes import exit_code, forked
 from ..world import Clock
-
-SIZE = Size(name="small", cpus=2, ram_gb=8)
-POOL = Pool(environment="mantid", cloud="ral-sim", size="small", ready=1, maximum=50)
-FACTS = PoolFacts(
-    pool=POOL,
-    environment=Environment(name="mantid", title="Mantid"),
-    location=Location(name="ral", title="Rutherford"),
-    size=SIZE,
-    fingerprint="now",
-)
-
-
-ranked = Rules([FACTS])
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest_asyncio.fixture
-async def store(url: str, clock: Clock) -> AsyncIterator[Store]:
-    async with opened(url, clock) as store:
-        yield store
-
-
-@asynccontextmanager
-async def opened(url: str, clock: Clock) -> AsyncIterator[Store]:
-    store = Store(url, clock=clock)
-    await store.open()
-    try:
-        yield store
-    finally:
-        await store.close()
-
-
-async def add(store: Store, name: str, *, fingerprint: str = "now") -> str:
-    now = store.now()
-    machine = Machine(
-        id=name,
-        pool=POOL.name,
-        cloud=POOL.cloud,
-        location="ral",
-        environment="mantid",
-        size=SIZE,
-        state=MachineState.REQUESTED,
-        fingerprint=fingerprint,
-        created_at=now,
-        changed_at=now,
-    )
-    await store.machines.add(machine, enrolment_sha256=f"{name}-token")
-    return name
-
-
-async def observe(store: Store, name: str, *, address: str | None = "10.0.0.1") -> bool:
-    return await store.machines.observe(
-        name,
-        cloud_id=f"c-{name}",
-        running=True,
-        address=address,
-        ports={8888: 40001},
-        isolation="simulated",
-        decide=ranked,
-    )
-
-
-async def vacant(store: Store, name: str, **options: str) -> str:
-    await add(store, name, **options)
-    await observe(store, name)
-    assert await store.agents.ready(name, ranked)
-    return name
-
-
-async def request(store: Store, owner: str, key: str = "k", needs: Needs | None = None):
-    return await store.leases.request(
-        owner=owner, frontend="hub", key=key, needs=needs or Needs(), decide=ranked
-    )
 
 
 async def test_the_migrations_make_the_tables_that_the_code_sees(store: Store):
@@ -161,11 +72,11 @@ async def test_all_migrations_are_one_transaction(url: str):
 
 async def test_a_machine_is_vacant_when_address_and_agent_are_there_in_either_order(store: Store):
     await add(store, "a")
-    assert not await store.agents.ready("a", ranked)
+    assert not await store.agents.ready("a", RULES)
     assert await observe(store, "a")
     await add(store, "b")
     assert not await observe(store, "b")
-    assert await store.agents.ready("b", ranked)
+    assert await store.agents.ready("b", RULES)
     for name in "ab":
         machine = await store.machines.get(name)
         assert machine.state is MachineState.VACANT
@@ -175,7 +86,7 @@ async def test_a_machine_is_vacant_when_address_and_agent_are_there_in_either_or
 async def test_a_machine_without_an_address_is_not_vacant(store: Store):
     await add(store, "a")
     await observe(store, "a", address=None)
-    assert not await store.agents.ready("a", ranked)
+    assert not await store.agents.ready("a", RULES)
     assert (await store.machines.get("a")).state is MachineState.PROVISIONED
 
 
@@ -293,12 +204,12 @@ async def test_a_machine_that_is_replaced_fails_and_its_lease_gets_another(store
     await vacant(store, "a")
     lease = await request(store, "alice")
     await vacant(store, "b")
-    replaced = await store.leases.replace_machine(lease.id, "a", reason="silent", decide=ranked)
+    replaced = await store.leases.replace_machine(lease.id, "a", reason="silent", decide=RULES)
     assert replaced.machine.id == "b"
     assert (await store.machines.get("a")).state is MachineState.FAILED
-    again = await store.leases.replace_machine(lease.id, "a", reason="silent", decide=ranked)
+    again = await store.leases.replace_machine(lease.id, "a", reason="silent", decide=RULES)
     assert again.machine.id == "b"
-    waits = await store.leases.replace_machine(lease.id, "b", reason="silent", decide=ranked)
+    waits = await store.leases.replace_machine(lease.id, "b", reason="silent", decide=RULES)
     assert waits.state is LeaseState.WAITING
 
 
@@ -350,7 +261,7 @@ async def test_boot_times_are_measured(store: Store, clock: Clock):
     await add(store, "a")
     clock.turn(12)
     await observe(store, "a")
-    await store.agents.ready("a", ranked)
+    await store.agents.ready("a", RULES)
     (seconds,) = (await store.machines.boot_times_s())[POOL.name]
     assert seconds == pytest.approx(12, abs=0.01)
 
@@ -398,7 +309,7 @@ async def test_no_machine_has_two_leases_whoever_claims(url: str, tmp_path: Path
     codes = [await asyncio.to_thread(exit_code, pid) for pid in pids]
     assert codes == [0] * processes, [p.read_text() for p in tmp_path.glob("told-*")]
     async with opened(url, Clock()) as store:
-        await store.leases.serve(ranked)
+        await store.leases.serve(RULES)
         leases = await store.leases.all()
         held = [lease.machine.id for lease in leases if lease.machine is not None]
         assert len(leases) == processes * each + 1

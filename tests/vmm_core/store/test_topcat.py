@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 
 import pytest
 
@@ -13,16 +11,9 @@ from vmm_core.store.topcat import TopcatRows
 
 
 @pytest.fixture
-async def rows(url: str) -> AsyncIterator[list[TopcatRows]]:
+def rows(stores: list[Store]) -> list[TopcatRows]:
     """Of several processes."""
-    async with AsyncExitStack() as stack:
-        found = []
-        for _ in range(4):
-            store = Store(url)
-            await store.open()
-            stack.push_async_callback(store.close)
-            found.append(TopcatRows(store.transactions))
-        yield found
+    return [TopcatRows(store.transactions) for store in stores]
 
 
 async def test_a_name_has_one_number_whoever_asks(rows: list[TopcatRows]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ from vmm_core.topcat.options import TopcatOptions
 from ...support.servers import free_port
 from ...support.topcat import make_key
 from ..clouds.local_machines import ways
+from ..service import serving, settings_in
 
 CATALOGUE = """\
 locations:
@@ -86,13 +86,7 @@ class Site:
         )
 
     def settings(self) -> Settings:
-        return Settings(
-            catalogue=self.catalogue,
-            database=f"sqlite+aiosqlite:///{self.folder}/vmm.sqlite",
-            tokens_file=self.tokens_file,
-            key_file=self.folder / "vmm-key.pem",
-            delete_machines_on_stop=True,
-        )
+        return settings_in(self.folder, delete_machines_on_stop=True)
 
 
 class VmmClient:
@@ -139,15 +133,5 @@ class VmmClient:
 @asynccontextmanager
 async def running(site: Site) -> AsyncIterator[Service]:
     """The service of the site."""
-    service = Service(site.settings())
-    stop = asyncio.Event()
-    try:
-        await service.start()
-        serving = asyncio.create_task(service.run(stop))
-        try:
-            yield service
-        finally:  # machines are deleted then, also after a failure
-            stop.set()
-            await asyncio.wait_for(serving, WAIT_S)
-    finally:
-        await service.close()
+    async with serving(site.settings(), WAIT_S) as service:
+        yield service

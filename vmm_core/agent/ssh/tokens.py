@@ -6,6 +6,7 @@ The tokens are secrets, so only root reads it.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 
@@ -45,6 +46,7 @@ class TokenFile:
     def _write(self, tokens: list[str]) -> None:
         draft = self._path.with_suffix(".new")
         draft.unlink(missing_ok=True)
-        draft.touch(mode=0o600)
-        draft.write_text("".join(f"{token}: {self._target}\n" for token in tokens))
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(draft, flags, 0o600), "w") as file:
+            file.write("".join(f"{token}: {self._target}\n" for token in tokens))
         draft.replace(self._path)

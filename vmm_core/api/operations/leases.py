@@ -54,10 +54,16 @@ class LeasesQuery(Noun):
     held: bool = Field(default=False, description="only those whose machine is held after the end")
 
 
+MOST_EVENTS = 2**31 - 2
+"""A lease has fewer."""
+
+
 class EventsQuery(Noun):
     """Where to start."""
 
-    since: int = Field(default=0, ge=0, description="number of the first event wanted")
+    since: int = Field(
+        default=0, ge=0, le=MOST_EVENTS, description="number of the first event wanted"
+    )
 
 
 async def acquire(services: Services, call: Call[LeaseRequest, Nothing]) -> Answer:
@@ -113,9 +119,9 @@ async def events(services: Services, call: Call[Nothing, EventsQuery]) -> AsyncI
     since = call.query.since
     last = call.headers.get("Last-Event-ID")
     if last is not None:
-        if not last.isdecimal():
+        if not last.isdecimal() or len(last) > 10:
             raise BadRequest("Last-Event-ID must be the number of an event")
-        since = int(last) + 1
+        since = min(int(last), MOST_EVENTS) + 1
     return services.leases.events(found.id, since)
 
 

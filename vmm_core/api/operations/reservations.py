@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from typing import Any
 
 from pydantic import Field
@@ -17,6 +19,9 @@ from ..routes import SEEING_LEASES, Answer, Call, Nothing, Route, Services
 
 BOOKING = frozenset({Scope.LEASE_ANY, Scope.OPERATE})
 """Who books takes machines from others: a frontend decides for its users, or an operator."""
+
+NAME = "[a-zA-Z0-9._-]{1,63}"
+"""What may be a reservation's id; anything else is not looked for."""
 
 
 class ReservationsQuery(Noun):
@@ -75,11 +80,10 @@ async def _visible(services: Services, call: Call[Nothing, Nothing]) -> Reservat
     Raises:
         NotFound: no such reservation, or none of the caller's: the answer is the same.
     """
-    name = call.path["reservation"]
-    try:
-        found = await services.reservations.get(name)
-    except NotFound:
-        found = None
+    name, found = call.path["reservation"], None
+    if re.fullmatch(NAME, name):
+        with suppress(NotFound):
+            found = await services.reservations.get(name)
     if found is None or not _may_see(call.caller, found):
         raise NotFound(
             f"there is no reservation {name!r} that this token may see: "

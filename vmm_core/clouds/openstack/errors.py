@@ -63,9 +63,7 @@ def classify(error: Exception, *, cloud: str, doing: str, changes: bool) -> Clou
             f"{where}: auth_url does not lead to a Keystone ({_line(error)}): correct it, "
             f"it usually ends in /v3"
         )
-    if isinstance(
-        error, (ksa.CatalogException, exc.EndpointNotFound, exc.ServiceDisabledException)
-    ):
+    if isinstance(error, _NO_SERVICE):
         return Refused(
             f"{where}: the account has no such service ({_line(error)}): correct the region, "
             f"or ask the cloud's administrators"

@@ -6,6 +6,6 @@ forecast, which is learnt by :mod:`.demand` from past requests (:mod:`.slots`) a
 becomes a number of machines in :mod:`.quantile` over the time of :mod:`.refill`.
 """
 
-from .floor import Floors, fixed_floor
+from .floor import Floors
 
-__all__ = ["Floors", "fixed_floor"]
+__all__ = ["Floors"]

@@ -35,11 +35,6 @@ _THIN = 0.35
 bunches come within an hour rather than at once."""
 
 
-def fixed_floor(pool: Pool, _now: datetime) -> int:
-    """What the catalogue says, whatever the time."""
-    return min(pool.ready, pool.maximum)
-
-
 @dataclass(slots=True)
 class Floors:
     """Floors of pools by their sizing; call it with a pool and the time."""

@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, and_, delete, func, insert, or_, select, update
 
+from ...allocation.explain import says_behind
 from ...allocation.rules import Rules
 from ...model import Explanation, Lease, LeaseEvent, LeaseState, Machine, MachineState, Needs
 from .. import tables
@@ -101,6 +102,8 @@ async def waiting(tx: Transaction) -> list[Waiting]:
             row.explanation.get("held", ""),
             tuple(row.groups),
             row.reservation,
+            says_behind(row.explanation.get("summary", "")),
+            row.explanation.get("summary", ""),
         )
         for row in await tx.connection.execute(query)
     ]
@@ -135,10 +138,24 @@ async def wait_again(tx: Transaction, lease_id: str, explanation: Explanation) -
             machine=None,
             claimed_at=None,
             ends_at=None,
+            warned_at=None,
+            extensions=0,  # they were of the end that it had
             explanation=explanation.model_dump(mode="json"),
         )
     )
     return done.rowcount == 1
+
+
+async def waits_since(tx: Transaction, lease_id: str) -> datetime:
+    """Since when a lease waits; one whose machine was of no use, since it lost that."""
+    of_it = lease_events.c.lease == lease_id
+    query = select(func.max(lease_events.c.number)).where(of_it, lease_events.c.stage == "claimed")
+    claimed = (await tx.connection.execute(query)).scalar()
+    query = select(func.min(lease_events.c.at)).where(
+        of_it, lease_events.c.stage == "waiting", lease_events.c.number > (claimed or 0)
+    )
+    since: datetime | None = (await tx.connection.execute(query)).scalar()
+    return since or tx.now
 
 
 async def end(
@@ -212,10 +229,14 @@ async def events(tx: Transaction, lease_id: str, since: int) -> list[LeaseEvent]
 
 
 async def forget(tx: Transaction, before: datetime) -> None:
-    """Remove leases that ended before a time, with their events."""
-    old = select(leases.c.id).where(leases.c.ended_at < before)
-    await tx.connection.execute(delete(lease_events).where(lease_events.c.lease.in_(old)))
-    await tx.connection.execute(delete(leases).where(leases.c.ended_at < before))
+    """Remove leases that ended before a time, with their events, unless their machine is held."""
+    there = select(tables.machines.c.id).where(tables.machines.c.state != MachineState.DELETED)
+    old = and_(
+        leases.c.ended_at < before, or_(leases.c.machine.is_(None), leases.c.machine.not_in(there))
+    )
+    ids = select(leases.c.id).where(old)
+    await tx.connection.execute(delete(lease_events).where(lease_events.c.lease.in_(ids)))
+    await tx.connection.execute(delete(leases).where(old))
 
 
 async def binding(tx: Transaction, lease_id: str) -> Binding | None:

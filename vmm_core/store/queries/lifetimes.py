@@ -63,6 +63,7 @@ async def kept(tx: Transaction) -> list[Kept]:
             machines.c.id,
             leases.c.id.label("lease"),
             leases.c.session_sha256,
+            machines.c.holding,
             machines.c.agent_ready_at,
             machines.c.ports,
         )
@@ -74,6 +75,7 @@ async def kept(tx: Transaction) -> list[Kept]:
             machine=row.id,
             lease=row.lease,
             settled=row.session_sha256 is None,
+            holding=row.holding,
             awake=row.agent_ready_at is not None,
             ports={int(port): dialled for port, dialled in row.ports.items()},
         )

@@ -39,18 +39,14 @@ async def many(tx: Transaction) -> list[Replica]:
 async def bury(tx: Transaction, *, seen_before: datetime) -> list[str]:
     """Take from replicas that are gone what they had; their ids.
 
-    Their machines' agents were lost when they were last seen, their pools are free.
+    Their machines' agents count as lost since ``seen_before``, their pools are free.
     """
-    gone = (
-        await tx.connection.execute(
-            delete(replicas)
-            .where(replicas.c.seen_at < seen_before)
-            .returning(replicas.c.id, replicas.c.seen_at)
-        )
-    ).all()
-    for replica in gone:
-        await _inherit(tx, replica.id, replica.seen_at)
-    return [replica.id for replica in gone]
+    query = delete(replicas).where(replicas.c.seen_at < seen_before).returning(replicas.c.id)
+    gone = list((await tx.connection.execute(query)).scalars())
+    for replica_id in gone:
+        # However long nobody was there to see it: agents get their time to come back.
+        await _inherit(tx, replica_id, seen_before)
+    return gone
 
 
 async def leave(tx: Transaction, replica_id: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping
 from contextlib import suppress
@@ -12,11 +11,10 @@ from typing import Any
 from vmm_core.client import VmmClient
 from vmm_core.errors import Impossible
 from vmm_core.model import Needs
-from vmm_core.service import Service, Settings
 from vmm_core.tokens import Scope, add_token
 
 from ....support.messages import says
-from ...service import eventually
+from ...service import eventually, serving, settings_in
 
 READ_S = 120
 """On a loaded machine, for a cloud to refuse what a user waits for."""
@@ -32,42 +30,23 @@ async def user_reads(folder: Path, options: Mapping[str, Any], size: str, promis
     }
     file = folder / "environments.yaml"
     file.write_text(json.dumps(catalogue, indent=1, default=str))  # JSON is YAML
-    tokens = folder / "tokens.yaml"
-    token = add_token(tokens, "hub", (Scope.LEASE_ANY,))
-    service = Service(
-        Settings(
-            catalogue=file,
-            database=f"sqlite+aiosqlite:///{folder}/vmm.sqlite",
-            tokens_file=tokens,
-            key_file=folder / "vmm-key.pem",
-            delete_machines_on_stop=True,
-        )
-    )
-    stop = asyncio.Event()
+    token = add_token(folder / "tokens.yaml", "hub", (Scope.LEASE_ANY,))
+    settings = settings_in(folder, delete_machines_on_stop=True)
     said = ""
-    try:
-        await service.start()
-        serving = asyncio.create_task(service.run(stop))
-        try:
-            async with VmmClient(service.url, token) as client:
+    async with serving(settings, READ_S) as service, VmmClient(service.url, token) as client:
 
-                async def ask() -> str:
-                    nonlocal said
-                    try:
-                        lease = await client.acquire(Needs(), owner="alice", key="1")
-                    except Impossible as error:
-                        said = str(error)
-                    else:
-                        said = lease.explanation.summary
-                    return said
+        async def ask() -> str:
+            nonlocal said
+            try:
+                lease = await client.acquire(Needs(), owner="alice", key="1")
+            except Impossible as error:
+                said = str(error)
+            else:
+                said = lease.explanation.summary
+            return said
 
-                with suppress(AssertionError):  # the last is for the test to judge
-                    await eventually(ask, lambda text: says(promised, text), READ_S)
-                for lease in await client.leases(owner="alice"):
-                    await client.release(lease.id)
-        finally:
-            stop.set()
-            await serving  # it deletes what it made
-    finally:
-        await service.close()
+        with suppress(AssertionError):  # the last is for the test to judge
+            await eventually(ask, lambda text: says(promised, text), READ_S)
+        for lease in await client.leases(owner="alice"):
+            await client.release(lease.id)
     return said

@@ -17,11 +17,10 @@ import pytest_asyncio
 
 from vmm_core.client import VmmClient
 from vmm_core.model import LeaseState, Machine, MachineState, Needs
-from vmm_core.service import Service, Settings
 from vmm_core.tokens import Scope, add_token
 
 from ....support.openstack_lab import Lab
-from ...service import eventually
+from ...service import eventually, serving, settings_in
 from .gateway import SESSION
 
 pytestmark = [pytest.mark.openstack, pytest.mark.root, pytest.mark.timeout(600)]
@@ -56,28 +55,10 @@ async def client(openstack_lab: Lab, tmp_path: Path) -> AsyncIterator[VmmClient]
     """A client of a service whose machines dial it over the lab's network."""
     file = tmp_path / "environments.yaml"
     file.write_text(json.dumps(catalogue(openstack_lab), indent=1))  # JSON is YAML
-    tokens = tmp_path / "tokens.yaml"
-    token = add_token(tokens, "hub", (Scope.LEASE_ANY, Scope.OPERATE))
-    service = Service(
-        Settings(
-            catalogue=file,
-            database=f"sqlite+aiosqlite:///{tmp_path}/vmm.sqlite",
-            tokens_file=tokens,
-            key_file=tmp_path / "vmm-key.pem",
-            ip=openstack_lab.gateway,
-            delete_machines_on_stop=True,
-        )
-    )
-    stop = asyncio.Event()
-    try:
-        await service.start()
-        serving = asyncio.create_task(service.run(stop))
-        async with VmmClient(service.url, token) as client:
-            yield client
-        stop.set()
-        await asyncio.wait_for(serving, BOOT_S)
-    finally:
-        await service.close()
+    token = add_token(tmp_path / "tokens.yaml", "hub", (Scope.LEASE_ANY, Scope.OPERATE))
+    settings = settings_in(tmp_path, ip=openstack_lab.gateway, delete_machines_on_stop=True)
+    async with serving(settings, BOOT_S) as service, VmmClient(service.url, token) as client:
+        yield client
 
 
 def everything(lab: Lab) -> list[str]:

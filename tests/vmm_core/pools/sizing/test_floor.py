@@ -9,7 +9,7 @@ import pytest
 
 from vmm_core.calendars.ical import parse
 from vmm_core.model import Pool
-from vmm_core.pools.sizing import Floors, fixed_floor
+from vmm_core.pools.sizing import Floors
 from vmm_core.pools.sizing.slots import slot_of
 
 LONDON = {"timezone": "Europe/London"}
@@ -42,7 +42,7 @@ def utc(day: int, hour: int = 12, minute: int = 0, month: int = 6) -> datetime:
 
 
 def test_without_a_sizing_ready_is_the_floor() -> None:
-    assert Floors()(pool(), utc(1)) == fixed_floor(pool(), utc(1)) == 3
+    assert Floors()(pool(), utc(1)) == 3
     assert Floors()(pool(ready=9, maximum=4), utc(1)) == 4
 
 
