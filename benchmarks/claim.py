@@ -31,7 +31,7 @@ from . import report
 from .claiming.burst import bursts
 from .claiming.million import count_doubles
 from .claiming.site import Site
-from .nodepool_peer.postgres import Postgres
+from .postgres import Postgres
 
 AT_ONCE = (1, 10, 100, 1000)
 ROUNDS = {1: 200, 10: 40, 100: 15, 1000: 3}

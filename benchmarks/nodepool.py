@@ -44,9 +44,9 @@ from examples.demo.stack import remove_folder
 from . import report
 from .nodepool_peer.install import install
 from .nodepool_peer.peer import Nodepool
-from .nodepool_peer.postgres import Postgres
 from .nodepool_peer.vmm import Vmm
 from .nodepool_peer.zookeeper import ZooKeeper
+from .postgres import Postgres
 
 AT_ONCE = (1, 10)
 UNSLEEPING_S = 0.01

@@ -28,7 +28,6 @@ from statistics import median
 
 from sqlalchemy import insert
 
-from tests.support.postgresql import Postgresql, running_postgresql
 from vmm_core.allocation.facts import PoolFacts
 from vmm_core.catalogue import Catalogue
 from vmm_core.clouds.base import MachineSpec
@@ -50,6 +49,7 @@ from vmm_core.store import Store
 from vmm_core.store.tables import machines
 
 from . import report
+from .postgres import Postgres
 
 SIZES = (10, 1_000, 10_000, 100_000)
 PER_POOL = 50
@@ -217,13 +217,11 @@ def plan_of_a_queue(waiting: int, pools: int, *, kinds: int) -> float:
     return max(times)
 
 
-async def ledger(
-    name: str, url: Callable[[], Awaitable[str]], sizes: Sequence[int]
-) -> dict[str, float]:
+async def ledger(name: str, url: Callable[[], str], sizes: Sequence[int]) -> dict[str, float]:
     """The figures of one kind of ledger."""
     figures: dict[str, float] = {}
     for number in sizes:
-        found = await measure(await url(), number)
+        found = await measure(url(), number)
         print(name, number, {key: round(value, 2) for key, value in found.items()}, flush=True)
         figures[f"{name}_{number}_step_ms"] = found["still_ms"]
         figures[f"{name}_{number}_step_cpu_ms"] = found["cpu_ms"]
@@ -239,14 +237,15 @@ def main() -> None:
     """Measure all, and write it."""
     figures: dict[str, float] = {}
     load = os.getloadavg()[0]
-    with tempfile.TemporaryDirectory() as folder, running_postgresql() as server:
-        files = iter(range(len(SIZES)))
-
-        async def file() -> str:
-            return f"sqlite+aiosqlite:///{Path(folder) / f'{next(files)}.sqlite'}"
-
-        figures |= asyncio.run(ledger("sqlite", file, SIZES))
-        figures |= asyncio.run(ledger("postgres", _databases(server), SIZES))
+    with tempfile.TemporaryDirectory() as folder:
+        files = (f"sqlite+aiosqlite:///{Path(folder) / f'{size}.sqlite'}" for size in SIZES)
+        figures |= asyncio.run(ledger("sqlite", lambda: next(files), SIZES))
+    server = Postgres()
+    server.start()
+    try:
+        figures |= asyncio.run(ledger("postgres", server.empty_database, SIZES))
+    finally:
+        server.stop()
     figures["plan_1000_waiting_200_pools_ms"] = 1000 * plan_of_a_queue(1000, 200, kinds=10)
     figures["plan_1000_kinds_200_pools_ms"] = 1000 * plan_of_a_queue(1000, 200, kinds=1000)
     figures["peak_rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -258,10 +257,6 @@ def main() -> None:
         "step_mb is with tracemalloc, beside what was there before; "
         f"load of the machine when it began: {load:.1f}",
     )
-
-
-def _databases(server: Postgresql) -> Callable[[], Awaitable[str]]:
-    return server.empty_database
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from vmm_core.store import Store
 from vmm_core.store.tables import machines
 from vmm_core.tokens import Scope, add_token
 
-from ..nodepool_peer.processes import Program
+from ..processes import Program
 
 SIZE = {"name": "small", "cpus": 4, "ram_gb": 8}
 UP_S = 60

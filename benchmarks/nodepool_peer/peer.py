@@ -9,8 +9,8 @@ from typing import Any
 
 from examples.demo.stack import last_line, write_yaml
 
+from ..processes import Program
 from . import install
-from .processes import Program
 from .zookeeper import ZooKeeper
 
 MACHINES = 500

@@ -19,8 +19,8 @@ from typing import Any
 from examples.demo.stack import free_ports, write_yaml
 from vmm_core.tokens import Scope, add_token
 
+from ..processes import Program
 from .pace import asked
-from .processes import Program
 
 REFILL_S = 180
 API = "/vmm/api/v1"

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from examples.demo.stack import free_ports, write_private
 
+from ..processes import Program
 from . import install
-from .processes import Program
 
 CONFIG = """\
 dataDir={folder}/data

@@ -7,13 +7,14 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import uuid
 from pathlib import Path
 
 from .processes import Program
 
 
 class Postgres:
-    """One server with one empty database; not run as root, which PostgreSQL refuses."""
+    """One server with empty databases; not run as root, which PostgreSQL refuses."""
 
     def __init__(self) -> None:
         self._programs = self._found()
@@ -45,6 +46,13 @@ class Postgres:
         serve = [str(self._programs / "postgres"), "-D", data, "-h", "", "-k", str(self._folder)]
         self._server.start(serve)
         self._server.wait(self._answers, 60)
+
+    def empty_database(self) -> str:
+        """The URL of one more database."""
+        name = f"bench_{uuid.uuid4().hex}"
+        make = [str(self._programs / "createdb"), "-h", str(self._folder), "-U", "postgres", name]
+        subprocess.run(make, check=True, timeout=60, capture_output=True)
+        return f"postgresql+asyncpg://postgres@/{name}?host={self._folder}"
 
     def stop(self) -> None:
         """End it and remove its folder."""
