@@ -27,10 +27,11 @@ test-openstack: ## as root: the tests that need OpenStack, on a real one on loop
 	OSLAB=$(OSLAB) $(PYTHON_BIN)/python -m tests.support.openstack_lab install
 	OSLAB=$(OSLAB) $(PYTEST) tests -m openstack
 
-test-slow: ## kill -9 at every effect also on PostgreSQL; more random histories, more fuzzing
+test-slow: ## kill -9 at every effect of everything; more random histories, more fuzzing
 	@tools/setup test
 	TRUST_EXAMPLES=500 FUZZ_EXAMPLES=200 $(PYTEST) --slow \
-	  tests/vmm_core/test_kill.py tests/vmm_core/test_trust.py tests/vmm_core/api/test_fuzz.py
+	  tests/vmm_core/test_kill.py tests/vmm_core/lifetimes/test_kill.py \
+	  tests/vmm_core/test_trust.py tests/vmm_core/api/test_fuzz.py
 
 test-browser: ## only the tests that drive a browser
 	@tools/setup test

@@ -199,6 +199,7 @@ def test_kill_9_at_every_effect_leaks_nothing_and_leases_nothing_twice(places: P
     kill_everywhere(places, day, day_after, at_least=50)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_kill_9_at_every_effect_of_both_tiers_forgets_and_doubles_nothing(places: Places):
     kill_everywhere(places, tiers, tiers_after, at_least=100)

@@ -111,6 +111,7 @@ async def recover(place: Place) -> None:
         assert len([e for e in await w.store.audit.entries() if e.action == "restore"]) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_kill_9_at_every_effect_of_a_second_life_comes_to_the_same_end(tmp_path: Path):
     places = Places(tmp_path, None)
